@@ -216,10 +216,9 @@ def with_contribution(table: Any) -> Any:
     """A frame or an Ibis table whose `profit`, from which no cost to serve is subtracted, is called `contribution`."""
     if "profit" not in table.columns:
         return table
-    is_frame = isinstance(table, pd.DataFrame)
-    return (
-        table.rename(columns={"profit": "contribution"}) if is_frame else table.rename(contribution="profit")
-    )
+    if isinstance(table, pd.DataFrame):
+        return table.rename(columns={"profit": "contribution"})
+    return table.rename(contribution="profit")
 
 
 def check_margin(margin: float | None) -> None:

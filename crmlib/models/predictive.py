@@ -168,9 +168,7 @@ def _invert(points: Array, curves: Array, wanted: Array) -> Array:
     """
     upper = np.clip(np.sum(curves < wanted[:, None], axis=1), 1, curves.shape[1] - 1)
     rows = np.arange(len(curves))
-    below, above, here = (
-        ndtri(np.clip(chance, 1e-12, 1 - 1e-12))
-        for chance in (curves[rows, upper - 1], curves[rows, upper], wanted)
-    )
+    chances = curves[rows, upper - 1], curves[rows, upper], wanted
+    below, above, here = (ndtri(np.clip(chance, 1e-12, 1 - 1e-12)) for chance in chances)
     share = np.clip((here - below) / np.maximum(above - below, 1e-12), 0.0, 1.0)
     return np.exp(points[upper - 1] + share * (points[upper] - points[upper - 1]))

@@ -234,9 +234,8 @@ def _cohort_sums(rows: ibis.Table, unit: TimeUnit, *, hourly: bool) -> ibis.Tabl
     sums = {name: rows[name].sum() for name in ("revenue", "contribution") if name in rows.columns}
     reduced = rows.group_by("customer_id", number=_number(rows.date, unit)).agg(purchases=bought, **sums)
     if unit in _MONTHS and _MONTHS[unit] > 1:
-        reduced = reduced.group_by("customer_id", number=_.number // _MONTHS[unit]).agg(
-            **{name: _[name].sum() for name in ("purchases", *sums)}
-        )
+        by_period = reduced.group_by("customer_id", number=_.number // _MONTHS[unit])
+        reduced = by_period.agg(**{name: _[name].sum() for name in ("purchases", *sums)})
     bought_in = ibis.ifelse(reduced.purchases > 0, reduced.number, ibis.null("int64"))
     born = reduced.group_by("customer_id").agg(cohort=bought_in.min()).drop_null("cohort")
     joined = reduced.inner_join(born, "customer_id")

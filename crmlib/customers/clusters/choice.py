@@ -24,9 +24,8 @@ SIGNIFICANT = 0.01  # of the valley: over several numbers of clusters a false gr
 STABLE = 0.75  # Hennig's mean Jaccard from which a cluster is stable
 NULL_RESAMPLES = 3  # per cloud; so few spread the null, which makes the test harder to pass
 LEVEL = 0.95
-COLUMNS = (
-    *("clusters", "silhouette", "silhouette_null", "stability", "stability_null"),
-    *("jaccard", "valley", "valley_p", "groups"),
+COLUMNS = tuple(
+    "clusters silhouette silhouette_null stability stability_null jaccard valley valley_p groups".split()
 )
 CUTS = "These clusters are cuts of one continuous distribution, not separate groups."
 HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike

@@ -161,9 +161,8 @@ def profile_of(features: pd.DataFrame, standing: Points, labels: Labels, names: 
     `standing`, as of `standing_of` on the scale of the clustering.
     """
     clusters, sizes = np.arange(len(names)), np.bincount(labels)
-    rows = pd.DataFrame({"cluster": clusters + 1, "name": names, "customers": sizes}).loc[
-        np.repeat(clusters, features.shape[1])
-    ]
+    rows = pd.DataFrame({"cluster": clusters + 1, "name": names, "customers": sizes})
+    rows = rows.loc[np.repeat(clusters, features.shape[1])]
     means = np.concatenate([features[labels == cluster].mean().to_numpy() for cluster in clusters])
     rows = rows.assign(feature=np.tile(features.columns, len(names)), mean=means)
     rows["mean_of_all"] = np.tile(features.mean().to_numpy(), len(names))

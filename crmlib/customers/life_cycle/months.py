@@ -152,23 +152,18 @@ class Months:
         entered = ibis.ifelse(rows.place != rows.before, rows.month, ibis.null("int16"))
         so_far = ibis.cumulative_window(group_by="person", order_by="month")
         rows = rows.mutate(age=ibis.least(rows.month - entered.max().over(so_far) + 1, OLDEST))
-        names = [*_MONEY, *after]
-        counts = rows.group_by("month", "before", "place", "age", "next").agg(
-            people=_.count(), **{name: rows[name].sum() for name in names}
-        )
-        found = fetch(counts).astype(dict.fromkeys(("people", *names), float))
+        sums = {"people": _.count(), **{name: rows[name].sum() for name in (*_MONEY, *after)}}
+        counts = rows.group_by("month", "before", "place", "age", "next").agg(**sums)
+        found = fetch(counts).astype(dict.fromkeys(sums, float))
         return found.sort_values(["month", "place", "before", "age", "next"], ignore_index=True)
 
     @cached_property
     def buyers(self) -> pd.DataFrame:
         """Customers by `month`: `new`, `recurring` (bought the month before too), `resurrected` and `dormant`."""
         rows = self.events.filter(_.buys)
-        new = rows.bought_before == NEVER
-        found = fetch(
-            rows.group_by("month").agg(
-                new=new.sum(), recurring=(rows.bought_before == rows.month - 1).sum(), bought=_.count()
-            )
-        )
+        new, recurring = rows.bought_before == NEVER, rows.bought_before == rows.month - 1
+        by_month = rows.group_by("month")
+        found = fetch(by_month.agg(new=new.sum(), recurring=recurring.sum(), bought=_.count()))
         found = found.set_index("month").reindex(range(self.first, self.last + 1), fill_value=0).astype(int)
         found["resurrected"] = found["bought"] - found["new"] - found["recurring"]
         found["dormant"] = found["new"].cumsum() - found["bought"]

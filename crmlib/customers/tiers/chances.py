@@ -159,9 +159,8 @@ def chances_of(
     again = again.at(np.arange(len(values)))
     observed = value_tiers(profit, cut_offs=cuts, minimum_exposure_days=minimum_exposure_days)
     assert observed.cut_offs is not None
-    true_cuts = _true_cut_offs(
-        again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED))), cuts, observed, values
-    )
+    some = again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED)))
+    true_cuts = _true_cut_offs(some, cuts, observed, values)
     table = TierProbabilities({"value": values, "shrunk": again.expected}, index=profit.index)
     for name, true, cut in (("", True, true_cuts), ("again_", False, observed.cut_offs)):
         edges = again.above([0.0, cut.gold, cut.platinum], true=true).T

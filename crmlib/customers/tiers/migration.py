@@ -128,9 +128,7 @@ def moves_between(
     was, now = (_tiers_of(frame, name) for frame, name in ((before, "before"), (after, "after")))
     everybody = was.reindex(was.index.union(pd.Index(idle), sort=False), fill_value=GONE)
     both = pd.DataFrame({"before": everybody, "after": now}).astype(object)
-    counts = pd.crosstab(
-        both["before"].fillna(NEW), both["after"].fillna(GONE), rownames=["before"], colnames=["after"]
-    )
+    counts = pd.crosstab(both["before"].fillna(NEW), both["after"].fillna(GONE))
     matrix = counts.reindex(index=[*BEST_FIRST, GONE, NEW], columns=[*BEST_FIRST, GONE], fill_value=0)
     assert matrix.to_numpy().sum() == len(both), "a customer was lost between periods"
     rows = matrix.loc[BEST_FIRST].sum(axis=1)

@@ -196,10 +196,7 @@ def points_pressure(
     counts = inside.groupby("customer_id")["late"].agg(purchases="size", late="sum")
     members = members.join(counts).fillna(0.0)
     if not members["purchases"].sum() > 0:
-        return no_rows(
-            _PRESSURE,
-            "no purchase lies between two rewards, so acceleration towards a reward cannot be measured",
-        )
+        return no_rows(_PRESSURE, "no purchase lies between two rewards, so acceleration cannot be measured")
     pace = members["purchases"] / members["days"]
     kinds = {"all": pace >= 0, "heavy": pace > pace.median(), "light": pace <= pace.median()}
     return pd.DataFrame([{"members": name, **_share(members[kinds[name]], level)} for name in GROUPS])

@@ -135,9 +135,8 @@ def segment_backtest(
     rankings = {forecast.name: forecast.spend, **rankings_without_a_model(transactions, halves)}
     asked += [Grouping.of_ranking(name, ranking) for name, ranking in rankings.items()]
     happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
-    scores, of_groups = judge(
-        asked, *happened, resamples=resamples, level=LEVEL, random=np.random.default_rng(random_state)
-    )
+    random = np.random.default_rng(random_state)
+    scores, of_groups = judge(asked, *happened, resamples=resamples, level=LEVEL, random=random)
     customers = _customers(halves, forecast)
     tables = {name: _groups(name, groups, of_groups[name], customers) for name, groups in named.items()}
     all_groups = pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame()

@@ -316,10 +316,7 @@ def _scores(
 
 def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
     size, left, tables = len(churned) / 10, float(churned.sum()), []
-    drawn = {
-        model: np.array([predicted.gains(resample) for resample in weights])
-        for model, predicted in predictions.items()
-    }
+    drawn = {name: np.array([model.gains(w) for w in weights]) for name, model in predictions.items()}
     for model, predicted in predictions.items():
         gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)
