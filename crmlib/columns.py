@@ -155,11 +155,8 @@ def _known(
     if not kept:
         return frame, names, []
     ends = ("low", "high")  # of an interval, which has no label of its own
-    return (
-        frame,
-        kept,
-        [_about(name, about).label for name in names if name not in kept and not name.endswith(ends)],
-    )
+    left_out = [name for name in names if name not in kept and not name.endswith(ends)]
+    return frame, kept, [_about(name, about).label for name in left_out]
 
 
 def _about(name: str, about: Mapping[str, Column]) -> Column:
@@ -173,11 +170,9 @@ def as_table(found: Any) -> pd.DataFrame:
     if not isinstance(found, pd.DataFrame):
         entries = found._asdict() if hasattr(found, "_asdict") else dict(found)
         about = [_about(str(name), COLUMNS) for name in entries]
-        rows = {
-            "entry": [column.label for column in about],
-            "value_of_entry": pd.Series([*entries.values()], dtype=object),
-        }
-        return pd.DataFrame(rows | {"unit": [column.unit for column in about]})
+        rows = pd.DataFrame({"entry": [column.label for column in about]})
+        rows["value_of_entry"] = pd.Series([*entries.values()], dtype=object)
+        return rows.assign(unit=[column.unit for column in about])
     if found.index.names == [None]:
         is_text = not (found.index.empty or pd.api.types.is_integer_dtype(found.index))
         return found.rename_axis(index="entry").reset_index() if is_text else found.reset_index(drop=True)

@@ -244,16 +244,12 @@ class Rules:
     def reason(self, name: str, value: float, sentence: str) -> Reason | None:
         """The reason against use that a measure gives, or None; what is not known is a reason for care."""
         if math.isnan(value):
-            return Reason(
-                CARE,
-                f"Its {fmt.column(name)} is undefined: there are too few customers, or they are all alike.",
-            )
+            why = "there are too few customers, or they are all alike"
+            return Reason(CARE, f"Its {fmt.column(name)} is undefined: {why}.")
         if value > getattr(self, f"{name}_refuse", math.inf):
             return Reason(REFUSE, sentence)
-        beyond = value > getattr(self, f"{name}_care", math.inf) or value < getattr(
-            self, f"fewest_{name}", -math.inf
-        )
-        return Reason(CARE, sentence) if beyond else None
+        most, least = getattr(self, f"{name}_care", math.inf), getattr(self, f"fewest_{name}", -math.inf)
+        return None if least <= value <= most else Reason(CARE, sentence)
 
 
 def judge(subject: str, reasons: Iterable[Reason | None], otherwise: str) -> Verdict:

@@ -66,7 +66,7 @@ def test_tiers_of_nobody_and_of_customers_who_all_cost_money() -> None:
     summary = crm.rfm_summary(rows, as_of=DAY)
     cuts = crm.value_tiers(crm.customer_profit(rows, **year)).compare_cuts(summary)
     assert cuts["Lead"].tolist()[0] == 60
-    assert cuts["sentence"].iloc[1:].str.contains("clusters need 2 customers at least, and here are 0").all()
+    assert cuts["sentence"].iloc[1:].str.contains("clusters need at least 2 customers; here are 0").all()
 
 
 def test_a_table_in_which_every_column_gives_the_answer_away() -> None:

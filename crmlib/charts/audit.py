@@ -63,12 +63,9 @@ def month_against_others(
     if light:  # what new customers brought stands at the end of each bar
         axes.barh(np.flatnonzero(known), new[known], left=existing[known], color=LIGHT_BLUE, height=0.68)
     old, fresh = (fmt.money(value[0], currency) for value in (existing, new))
-    alt = (
-        f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {old}, new ones {fresh}."
-    )
-    label = f"{fmt.capital(measure)} per month, {currency or 'money'}" + (
-        "; light: by new customers" if light else ""
-    )
+    alt = f"Bars of {measure}: {of_each(names, texts)}. In {month}, existing customers {old}, new {fresh}."
+    label = f"{fmt.capital(measure)} per month, {currency or 'money'}"
+    label += "; light: by new customers" if light else ""
     return finish(axes, title_of(review, finding, currency, measure), alt, unit=label)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 
 from crmlib import format as fmt
@@ -98,16 +97,10 @@ def revenue_by_cohort(
 
 def _draw_steps(axes: Axes, stacked: np.ndarray, shades: np.ndarray) -> None:
     """A step per period: a slope between two periods would draw money that nobody paid."""
-    across = np.repeat(np.arange(len(stacked) + 1) - 0.5, 2)[1:-1]
-    x = np.concatenate([across, across[::-1]])
-    steps = np.repeat(np.column_stack([np.zeros(len(stacked)), stacked]), 2, axis=0)
-    layers = [
-        np.column_stack([x, np.concatenate([above, below[::-1]])])
-        for below, above in zip(steps.T[:-1], steps.T[1:], strict=True)
-    ]
+    layers = np.diff(np.vstack([stacked, stacked[-1:]]), axis=1, prepend=0.0).T
     line = 0.4 if len(layers) <= _MOST_LINES else 0.0
-    cohorts = PolyCollection(layers, facecolors=shades, edgecolors="white", linewidths=line)
-    axes.add_collection(cohorts, autolim=False)
+    x = np.arange(len(stacked) + 1) - 0.5
+    axes.stackplot(x, layers, colors=shades, edgecolor="white", linewidth=line, step="post")
 
 
 def _draw_forecast(

@@ -43,10 +43,8 @@ def rows_by_outcome(
     if frame.empty or not frame["rows"].iloc[0]:
         return no_data("The source has no rows", ax)
     colours = [PALE, *np.where(frame["outcome"].iloc[1:] == "used", BLUE, ORANGE)]
-    texts = [
-        f"{fmt.plural(rows, 'row')}\n{fmt.money(amount, currency)}"
-        for rows, amount in zip(frame["rows"], frame["amount"], strict=True)
-    ]
+    counted = zip(frame["rows"], frame["amount"], strict=True)
+    texts = [f"{fmt.plural(rows, 'row')}\n{fmt.money(amount, currency)}" for rows, amount in counted]
     axes = sheet(0.46 * len(frame), ax)
     outcomes = [fmt.with_days(outcome) for outcome in frame["outcome"]]
     kit.bars(axes, outcomes, frame["rows"], texts, colours)

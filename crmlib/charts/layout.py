@@ -97,7 +97,7 @@ def _titles_on_axes(figure: Figure, axes: Axes, title: str, unit: str) -> None:
     plain, tight = axes.get_window_extent(), axes.get_tightbbox(renderer)
     above = 4 + max(tight.y1 - plain.y1, 0) * 72 / figure.dpi if tight else 4
     title_lines, unit_lines = (
-        wrap(text, font, plain.width, renderer) for text, font in ((title, _TITLE), (unit, _UNIT))
+        wrap(*text, plain.width, renderer) for text in ((title, _TITLE), (unit, _UNIT))
     )
     axes.annotate(
         "\n".join(unit_lines), (0, 1), xycoords="axes fraction", xytext=(0, above), textcoords="offset points",

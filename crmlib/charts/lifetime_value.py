@@ -314,9 +314,8 @@ def clv_sensitivity(
     rows = frame.dropna(subset=["clv"]).sort_values("clv", kind="stable")
     if rows.empty:
         return no_data("No assumption was varied", ax)
-    low, high = (
-        rows.drop_duplicates("assumption", keep=end).set_index("assumption") for end in ("first", "last")
-    )
+    low = rows.drop_duplicates("assumption").set_index("assumption")
+    high = rows.drop_duplicates("assumption", keep="last").set_index("assumption")
     order = (high["clv"] - low["clv"]).sort_values(ascending=False, kind="stable").index
     low, high, places = low.loc[order], high.loc[order], np.arange(len(order))
     divisor, word = fmt.scale(float(rows["clv"].abs().max()))

@@ -85,10 +85,8 @@ def tiers_by_allocation(
     if others.empty:
         return no_data("No other key to share costs out by", ax)
     others = others.sort_values("share_changed", ascending=False, kind="stable")
-    texts = [
-        f"{fmt.share(share)} · Lead: {fmt.number(lead)}"
-        for share, lead in zip(others["share_changed"], others["Lead"], strict=True)
-    ]
+    pairs = zip(others["share_changed"], others["Lead"], strict=True)
+    texts = [f"{fmt.share(share)} · Lead: {fmt.number(lead)}" for share, lead in pairs]
     axes, colours = sheet(0.36 * len(others) + 0.1, ax), [BLUE, *[PALE] * (len(others) - 1)]
     kit.bars(axes, others["key"].tolist(), others["share_changed"], texts, colours)
     unit = "Share of customers who change tier · customers in Lead"

@@ -216,10 +216,9 @@ def with_contribution(table: Any) -> Any:
     """A frame or an Ibis table whose `profit`, from which no cost to serve is subtracted, is called `contribution`."""
     if "profit" not in table.columns:
         return table
-    is_frame = isinstance(table, pd.DataFrame)
-    return (
-        table.rename(columns={"profit": "contribution"}) if is_frame else table.rename(contribution="profit")
-    )
+    if isinstance(table, pd.DataFrame):
+        return table.rename(columns={"profit": "contribution"})
+    return table.rename(contribution="profit")
 
 
 def check_margin(margin: float | None) -> None:
@@ -275,10 +274,8 @@ def by_group(
     if by not in rows.columns:
         raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
     rows = rows.mutate(group=rows[by].cast("string").fill_null("(none)"))
-    sizes = (
-        rows.group_by("group").agg(customers=_.customer_id.nunique()).order_by(_.customers.desc(), "group")
-    )
-    groups = sizes.to_pandas()["group"].tolist()
+    sizes = rows.group_by("group").agg(customers=_.customer_id.nunique())
+    groups = sizes.order_by(_.customers.desc(), "group").to_pandas()["group"].tolist()
     # A customer of two groups is two customers here; a letter before the id says which one, and keeps ids short.
     shown, others = groups[:MOST_GROUPS], len(groups) - MOST_GROUPS
     if others > 0:

@@ -106,9 +106,7 @@ def pyramid(table: pd.DataFrame, column: str, value: str) -> str:
 
 def effort_beside_value(table: pd.DataFrame) -> str:
     """The tier that takes most service beyond its share of the value."""
-    table = table[
-        (table["customers"] > 0) & table["share_of_effort"].notna() & table["share_of_value"].notna()
-    ]
+    table = table[table["customers"] > 0].dropna(subset=["share_of_effort", "share_of_value"])
     if table.empty:
         return ""
     beyond = table["share_of_effort"] - table["share_of_value"]
@@ -174,10 +172,8 @@ def whale(curve: pd.DataFrame, value: str) -> str:
     if len(curve) < 2:
         return ""
     peak, total = int(sums.argmax()), float(sums[-1])
-    lost, tail = (
-        money(float(sums[peak] - total)),
-        sums[peak] - total > 1e-9 * max(abs(sums[peak]), abs(total)),
-    )
+    lost = money(float(sums[peak] - total))
+    tail = sums[peak] - total > 1e-9 * max(abs(sums[peak]), abs(total))
     if tail and peak == 0:
         return f"No customer brings {value}; together they lose {lost}"
     best = f"{fmt.share(float(people[peak]))} of customers bring"

@@ -74,10 +74,9 @@ def row_hashes(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.
 
 def _marked(column: ir.Value) -> ir.StringValue:
     text = column.cast("string")
-    known = (
-        text.length().cast("string").concat(":", text, ";") if column.type().is_string() else text.concat(";")
-    )
-    return ibis.coalesce(known, ibis.literal("-;"))
+    if column.type().is_string():
+        text = text.length().cast("string").concat(":", text)
+    return ibis.coalesce(text.concat(";"), ibis.literal("-;"))
 
 
 def hash_for_sqlite(text: str) -> int:

@@ -187,8 +187,8 @@ class DatabaseRows:
 
     def _refusal(self, complaint: Exception, connection: Any, reached: bool) -> DataError:
         """Say in our words why a database cannot be read."""
-        said = f"{type(complaint).__name__} {getattr(complaint, 'sqlstate', None) or ''} {complaint}"
-        if "No space left on device" in said:
+        refused = f"{type(complaint).__name__} {getattr(complaint, 'sqlstate', None) or ''} {complaint}"
+        if "No space left on device" in refused:
             raise disk_full(f"what was read of {self.name}") from None
         package = f"crmlib[{self.scheme}]" if self.scheme in _WITH_EXTRA else f"ibis-framework[{self.scheme}]"
         tables = ""
@@ -198,12 +198,12 @@ class DatabaseRows:
             why = "it is no database of this kind, or another program holds it"
         elif not reached:
             why = "the server cannot be reached; see whether it runs, and whether host and port are right"
-        elif re.match(r"(Operational|Interface)Error|\w+ (57P|08)", said) and not self.file:
+        elif re.match(r"(Operational|Interface)Error|\w+ (57P|08)", refused) and not self.file:
             why = "the connection was lost half way; nothing of it was kept. Run again"
         else:
             why = f"the driver stopped ({type(complaint).__name__})"
         for pattern, words in _CAUSES.items():
-            if re.search(pattern, said, re.IGNORECASE):
+            if re.search(pattern, refused, re.IGNORECASE):
                 why = words.format(package=package, tables=tables)
                 break
         return DataError(f"{self.name} cannot be read: {why}")

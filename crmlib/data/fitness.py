@@ -182,9 +182,8 @@ def _level_shifts(daily_repeats: pd.Series) -> dict[str, str]:
             if ratio >= SHIFT_RATIO or ratio <= 1 / SHIFT_RATIO:
                 found.append((daily_repeats.index[0].date() + dt.timedelta(weeks=week), ratio))
     start, ratio = max(found, key=lambda shift: abs(np.log(max(shift[1], 1e-9))), default=(None, 1.0))
-    return suspicion(
-        "sudden level shifts", f"repeat purchases ×{ratio:.2f} from {start} on" if found else "", SHIFT_RATIO
-    )
+    text = f"repeat purchases ×{ratio:.2f} from {start} on" if found else ""
+    return suspicion("sudden level shifts", text, SHIFT_RATIO)
 
 
 def _closed_cohort(last_new: pd.Timestamp, first: pd.Timestamp, last_day: dt.date) -> dict[str, str]:

@@ -101,9 +101,7 @@ def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | N
     daily.index = pd.to_datetime(daily.index)
     begins = daily.index[stray_days(daily)].date()
     active, customers = _patterns(seen, begins, last_day)
-    status, found = (
-        (FAIL, "the study says that the log was cut") if log_starts else _judged(active, customers)
-    )
+    status, found = (FAIL, "the study says the log was cut") if log_starts else _judged(active, customers)
     if status != FAIL:
         return LogStart(status, found)
     unknown_days = -(-_unknown_months(active, customers) * YEAR_DAYS // YEAR_MONTHS)

@@ -114,9 +114,9 @@ def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
     pairs = words.join(own, ["vocabulary", "written"]).join(whole, ["vocabulary", "digits"])
     pairs = pairs.filter((_.written != _.suggested) & _near(pairs) & _more_frequent(pairs))
     found = pairs.select(*SPELLING_COLUMNS).to_pandas()
-    found = found.assign(letters=found["suggested"].str.len()).sort_values(
-        ["rows_suggested", "letters", "suggested"], ascending=[False, False, True]
-    )
+    found["letters"] = found["suggested"].str.len()
+    order = ["rows_suggested", "letters", "suggested"]
+    found = found.sort_values(order, ascending=[False, False, True])
     found = found.drop_duplicates(["table", "column", "written"]).drop(columns="letters")
     return found.sort_values(["table", "column", "written"], ignore_index=True)
 

@@ -206,9 +206,8 @@ class LikelihoodModel:
             params = self.params_ | {name: self.params_[name] * np.exp(step)}
             return answer(type(self).from_params(time_unit=self.time_unit_, **params))
 
-        return np.array(
-            [(moved(name, STEP) - moved(name, -STEP)) / (2 * STEP) for name in self.parameter_names]
-        )
+        rises = [moved(name, STEP) - moved(name, -STEP) for name in self.parameter_names]
+        return np.array(rises) / (2 * STEP)
 
     def _fitted(self, attribute: str) -> Any:
         if not hasattr(self, "params_"):

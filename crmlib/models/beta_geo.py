@@ -104,7 +104,7 @@ class BetaGeoModel(PurchaseModel):
         if t == 0:
             return np.tile(np.where(n == 0, 1.0, 0.0), (len(x), 1))
         if (np.diff(n) != 1).any():
-            return np.hstack([self._pmfs_if_alive(one, x, age, t) for one in np.split(n, len(n))])
+            return np.hstack([self._pmfs_if_alive(count, x, age, t) for count in np.split(n, len(n))])
         r, alpha, a, b = self._values()
         rate, v = (r + x)[:, None], (t / (alpha + age))[:, None]
         survived, first = (b + self._chances(x))[:, None], n[0]

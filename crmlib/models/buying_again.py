@@ -275,9 +275,8 @@ def learned_forecasts(
         "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
         "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
     }
-    logistic = make_pipeline(
-        FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000)
-    )
+    regression = LogisticRegression(max_iter=1000)
+    logistic = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), regression)
     boosting = HistGradientBoostingClassifier(
         max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
     )
@@ -305,10 +304,8 @@ def compare_probabilities(
     weights = bootstrap_weights(len(happened), resamples, random_state)
     # shape (1 + resamples, 3, forecasts); the first round is the customers as they are
     every = [np.ones(len(happened)), *weights]
-    areas = [[ranking.levels(one).roc_auc() for ranking in rankings] for one in every]
-    rounds = np.stack(
-        [np.vstack([losses @ one / one.sum(), area]) for one, area in zip(every, areas, strict=True)]
-    )
+    areas = [[ranking.levels(w).roc_auc() for ranking in rankings] for w in every]
+    rounds = np.stack([np.vstack([losses @ w / w.sum(), area]) for w, area in zip(every, areas, strict=True)])
     best = int(rounds[0, 0].argmin())
     behind = rounds[:, 0] - rounds[:, 0, [best]]
     low, high = percentile_interval(behind[1:])

@@ -9,6 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
+from scipy.special import betainc, betaln, gammaln
 
 from crmlib import format as fmt
 from crmlib.customers._log import as_day, fetch, floor, seen_by
@@ -16,7 +17,8 @@ from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
 from crmlib.findings import with_finding
 from crmlib.models._histories import read_histories
-from crmlib.models._silence import Silence
+from crmlib.models._inference import Array
+from crmlib.models._special import bisect
 from crmlib.models.backtesting.scores import FREQUENCY_GROUPS, frequency_group
 from crmlib.models.purchase import PurchaseModel
 from crmlib.models.sentences import overdue_buyers, winnable_in_words
@@ -235,28 +237,41 @@ def overdue_customers(
     known = read_histories(summary)
     some = known.frequency > 0
     x, t_x, age = known.frequency[some], known.recency[some], known.T[some]
-    law = Silence(phases, rates["r"], rates["alpha"], x)
+    law = _Silence(phases, rates["r"], rates["alpha"], x)
     chance, after = np.full((2, len(known.frequency)), np.nan)
     chance[some] = law.chance(t_x, age)
     after[some] = law.longest(t_x, false_alarm_rate)
     with np.errstate(invalid="ignore"):
         gap = known.recency / np.where(known.frequency > 0, known.frequency, np.nan)
-    silent = known.T - known.recency
-    columns = {
-        "frequency": known.frequency,
-        "usual_gap": gap,
-        "time_since_last_purchase": silent,
-        "overdue_after": after,
-        "chance_of_silence": chance,
-        "overdue": chance <= false_alarm_rate,
-    }
-    found = OverdueCustomers(
-        {name: values[known.row] for name, values in columns.items()}, index=summary.index
-    )
+    values = known.frequency, gap, known.T - known.recency, after, chance, chance <= false_alarm_rate
+    columns = {name: of_history[known.row] for name, of_history in zip(_COLUMNS[1:], values, strict=True)}
+    found = OverdueCustomers(columns, index=summary.index)
     if "customer_id" in summary:
         found.insert(0, "customer_id", summary["customer_id"])
     found.false_alarm_rate = float(false_alarm_rate)
     return found
+
+
+class _Silence:
+    """The law of a living customer's last purchase, given frequency and age, when gaps have some phases."""
+
+    def __init__(self, phases: int, r: float, alpha: float, x: Array) -> None:
+        self.k, self.r, self.alpha = phases, r, alpha
+        self.a = phases * x
+
+    def chance(self, t_x: Array, age: Array) -> Array:
+        """P(the last purchase lies at t_x or before)."""
+        j = np.arange(self.k)[:, None]
+        log_weight = gammaln(self.a + j + self.r) - gammaln(j + 1) + betaln(self.a, j + 1)
+        log_weight = log_weight + j * np.log(self.k * age / (self.alpha + self.k * age))
+        weight = np.exp(log_weight - log_weight.max(axis=0))
+        return np.sum(weight * betainc(self.a, j + 1, t_x / age), axis=0) / weight.sum(axis=0)
+
+    def longest(self, t_x: Array, chance: float) -> Array:
+        """The silence from which the chance is at most this: found on the logarithm of silence / t_x."""
+        low, high = np.full_like(t_x, -30.0), np.full_like(t_x, 60.0)
+        end = bisect(lambda y: self.chance(t_x, t_x * (1 + np.exp(y))) > chance, low, high, halvings=32)
+        return t_x * np.exp(end)
 
 
 def winnable_customers(

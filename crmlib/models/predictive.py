@@ -51,9 +51,8 @@ def spend_quantiles(
         curves = group.at_every_age(np.hstack([none, none + group.counts[:, 1:] @ reached]))
         wanted = _of_the_living(levels, p_alive[group.rows])
         for column, level in enumerate(wanted):
-            found[group.rows, column] = np.where(
-                level > curves[:, 0], _invert(points, curves[:, 1:], level), 0.0
-            )
+            spend = _invert(points, curves[:, 1:], level)
+            found[group.rows, column] = np.where(level > curves[:, 0], spend, 0.0)
     return found
 
 
@@ -169,9 +168,7 @@ def _invert(points: Array, curves: Array, wanted: Array) -> Array:
     """
     upper = np.clip(np.sum(curves < wanted[:, None], axis=1), 1, curves.shape[1] - 1)
     rows = np.arange(len(curves))
-    below, above, here = (
-        ndtri(np.clip(chance, 1e-12, 1 - 1e-12))
-        for chance in (curves[rows, upper - 1], curves[rows, upper], wanted)
-    )
+    chances = curves[rows, upper - 1], curves[rows, upper], wanted
+    below, above, here = (ndtri(np.clip(chance, 1e-12, 1 - 1e-12)) for chance in chances)
     share = np.clip((here - below) / np.maximum(above - below, 1e-12), 0.0, 1.0)
     return np.exp(points[upper - 1] + share * (points[upper] - points[upper - 1]))

@@ -205,7 +205,7 @@ class PurchaseModel(HistoryModel):
         """
         t = self._periods(future_t)
         counts = list(n) if isinstance(n, Sequence | np.ndarray) else [n]
-        if wrong := [one for one in counts if not (np.isfinite(one) and one >= 0 and one == int(one))]:
+        if wrong := [k for k in counts if not (np.isfinite(k) and k >= 0 and k == int(k))]:
             raise CrmError(f"n holds {wrong[0]!r}; a number of purchases is a whole number, 0 or more")
         self._check_unit(data)
         histories = read_histories(data)
@@ -276,16 +276,11 @@ class PurchaseModel(HistoryModel):
         frame = pd.MultiIndex.from_product([range(most + 1), recency], names=["frequency", "recency"])
         histories = frame.to_frame(index=False).assign(T=float(age))
         possible = histories[(histories["frequency"] > 0) == (histories["recency"] > 0)]
-        answers = {
-            "p_alive": self.expected_probability_alive(possible),
-            "expected_purchases": self.expected_purchases(possible, future_t),
-        }
-        table = possible.assign(**answers)
+        table = possible.assign(alive=self.expected_probability_alive(possible))
+        table["purchases"] = self.expected_purchases(possible, future_t)
+        grids = table.pivot(index="frequency", columns="recency", values=["alive", "purchases"])
         columns = pd.Index(recency, name="recency")
-        alive, purchases = (
-            table.pivot(index="frequency", columns="recency", values=name).reindex(columns=columns)
-            for name in answers
-        )
+        alive, purchases = (grids[name].reindex(columns=columns) for name in ("alive", "purchases"))
         period = self.time_unit_.singular if self.time_unit_ else "period"
         horizon = f"{self._periods(future_t):.4g} {period}s"
         with_finding(alive, p_alive_by_history, float(age), period)

@@ -261,18 +261,12 @@ def score_histories(
     discounted = purchases
     if discount_rate:
         discounted = model._discounted_if_alive(x[first], age[first], horizon, discount_rate)
-    scores = pd.DataFrame(
-        {
-            "p_alive": alive,
-            "expected_purchases": alive * purchases[pair],
-            "discounted_purchases": alive * discounted[pair],
-        }
-    )
+    scores = pd.DataFrame({"p_alive": alive, "expected_purchases": alive * purchases[pair]})
+    scores["discounted_purchases"] = alive * discounted[pair]
     if level is not None:
         mean_factor = np.divide(discounted, purchases, out=np.ones_like(discounted), where=purchases > 0)
-        scores[["spend_low", "spend_high"]] = mean_factor[pair][:, None] * _spend_interval(
-            model, spend, known, alive, horizon, level
-        )
+        ends = _spend_interval(model, spend, known, alive, horizon, level)
+        scores[["spend_low", "spend_high"]] = mean_factor[pair][:, None] * ends
     return scores
 
 

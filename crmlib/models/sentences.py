@@ -256,7 +256,7 @@ def order_by_effect(curve: pd.DataFrame, low: float, high: float) -> str:
         return "Choosing by predicted effect is worse than by chance"
     if not low > 0:
         return "Choosing by predicted effect is not shown to be better than by chance in this experiment"
-    half, least_of_half = (float(np.interp(0.5, share, one)) for one in (qini, least))
+    half, least_of_half = (float(np.interp(0.5, share, curve)) for curve in (qini, least))
     found = "The half with the highest predicted effect"
     if not qini[-1] > 0:
         return f"{found} gains; contacting everybody gains nothing"
@@ -279,9 +279,8 @@ def spend_of_groups(groups: pd.DataFrame) -> str:
     if not known[best] > known[worst]:
         return title
     error = (rows["spend_high"] - rows["spend_low"]) / (2 * normal_quantile(0.95))
-    return compared(
-        f"{title}, {fmt.short_name(worst)} {least}", difference_of_extremes(known, error, "money")
-    )
+    title += f", {fmt.short_name(worst)} {least}"
+    return compared(title, difference_of_extremes(known, error, "money"))
 
 
 def rankings_compared(scores: pd.DataFrame, enough: bool = True) -> str:

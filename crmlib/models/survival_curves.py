@@ -93,9 +93,7 @@ def _curve(known: pd.DataFrame) -> pd.DataFrame:
     survival = fitted.survival_function_.iloc[:, 0].to_numpy(dtype=float)
     certain = survival == 1.0  # before anybody left the log–log interval has no width to tell
     frame = pd.DataFrame({"tenure": table.index.to_numpy(dtype=float), "survival": survival})
-    frame["at_risk"], frame["left"] = (
-        table[column].to_numpy().astype("int64") for column in ("at_risk", "observed")
-    )
+    frame[["at_risk", "left"]] = table[["at_risk", "observed"]].to_numpy().astype("int64")
     frame["low"], frame["high"] = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
     assert frame["left"].sum() == known["ended"].sum(), "an end was lost between tables"
     return frame

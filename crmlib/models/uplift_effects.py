@@ -232,9 +232,7 @@ def _measures(
     """Uplift and Qini at each cut-off; `cell` is the step, those of the treated after those of the control."""
     count = np.bincount(cell, weights=weights, minlength=2 * steps).reshape(2, steps)
     total = np.bincount(cell, weights=weights * outcome, minlength=2 * steps).reshape(2, steps)
-    (control, treated), (control_total, treated_total) = (
-        np.cumsum(cells, axis=1) for cells in (count, total)
-    )
+    (control, treated), (control_total, treated_total) = count.cumsum(axis=1), total.cumsum(axis=1)
     # A cut-off with nobody to compare with tells of no gain yet.
     both = (control > 0) & (treated > 0)
     gap = np.where(both, treated_total / np.maximum(treated, 1) - control_total / np.maximum(control, 1), 0.0)

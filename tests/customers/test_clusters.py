@@ -255,14 +255,14 @@ def test_profile_table_reconciles():
     ("data", "options", "message"),
     [
         ({"a": [3.0] * 50}, {}, "all 50 customers are equal in a"),
-        ({"a": [3.0]}, {}, "clusters need 2 customers at least, and here are 1"),
-        ({"a": []}, {}, "clusters need 2 customers at least, and here are 0"),
+        ({"a": [3.0]}, {}, "clusters need at least 2 customers; here are 1"),
+        ({"a": []}, {}, "clusters need at least 2 customers; here are 0"),
         ({"a": [1.0, 2.0, 2.0]}, {"n_clusters": 3}, "n_clusters is 3 and 2 customers differ"),
         ({"a": [1.0, None, 2.0]}, {}, "'a' is missing or infinite for 1 of 3 customers"),
         ({"a": [1.0, np.inf, 2.0]}, {}, "'a' is missing or infinite for 1 of 3"),
         ({"a": ["x", "y"]}, {}, "'a' is object, not a number"),
         ({"customer_id": ["x", "y"]}, {}, "no column to cluster by"),
-        ({"a": [1.0, 2.0], 1: [3.0, 4.0], "1": [3.0, 4.0]}, {}, "two columns named '1'"),
+        ({"a": [1.0, 2.0], 1: [3.0, 4.0], "1": [3.0, 4.0]}, {}, "two columns '1'"),
         ({"a": [0.5, -0.5]}, {"scale": "share"}, "a share below 0"),
         ({"a": [1.0, 2.0]}, {"method": "kmean"}, "did you mean 'kmeans'"),
         ({"a": [1.0, 2.0]}, {"n_clusters": 1}, "n_clusters is 1; allowed: a whole number from 2"),
@@ -329,7 +329,7 @@ def test_where_there_is_nothing_to_cluster_the_reason_is_the_verdict():
     assert found.profile.empty
     once = rfm_summary(log, as_of="1998-06-30").query("frequency == 0")
     found = behaviour_clusters(once)
-    assert found.sentence.startswith("No clusters: clusters need 2 customers at least, and here are 0")
+    assert found.sentence.startswith("No clusters: clusters need at least 2 customers; here are 0")
     assert found.model is None
     assert found.kind == "none"
 

@@ -140,8 +140,8 @@ def test_without_costs_nobody_is_lead():
         ([-5.0, -1.0, -3.0], {"Lead": 3}, "every customer costs more"),
         ([7.0], {"Platinum": 1}, "rounded up to one"),
         ([-7.0], {"Lead": 1}, "every customer costs more"),
-        ([0.0] * 30, {"Iron": 30}, "share the value at the cut-off"),
-        ([0.0] * 98 + [3.0, 2.0], {"Platinum": 2, "Iron": 98}, "share the value at the cut-off of Platinum"),
+        ([0.0] * 30, {"Iron": 30}, "share the cut-off"),
+        ([0.0] * 98 + [3.0, 2.0], {"Platinum": 2, "Iron": 98}, "share the cut-off of Platinum"),
         ([], {}, ""),
     ],
 )
@@ -163,7 +163,7 @@ def test_odd_bases_have_a_stated_result(values, expected, note):
         (profits([1]), {"method": "cluster"}, "did you mean 'clusters'"),
         (profits([1, np.nan]), {}, "profit is missing or infinite for 1 customers"),
         (profits([1, 2], customer_id=["a", "a"]), {}, "'a' occurs twice"),
-        (pd.DataFrame({"net": [1.0]}), {}, "neither a column 'profit' nor 'revenue'"),
+        (pd.DataFrame({"net": [1.0]}), {}, "no column 'profit' or 'revenue'"),
         (profits([1]), {"minimum_exposure_days": -1}, "0 or more"),
     ],
 )

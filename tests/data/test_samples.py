@@ -58,7 +58,7 @@ def test_a_sample_brings_its_tables():
 
 def test_a_package_with_other_tables_is_refused(monkeypatch, tmp_path):
     monkeypatch.setitem(samples.SAMPLES, "complete-journey", ("pandas", "pandas"))
-    with pytest.raises(DataError, match="does not hold the tables"):
+    with pytest.raises(DataError, match="lacks the tables"):
         samples.keep_sample("complete-journey", tmp_path)
     assert not list((tmp_path / "samples").iterdir())
 

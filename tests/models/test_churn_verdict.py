@@ -20,7 +20,7 @@ def judged(tenure=TENURE, subgroups=None, **changes):
     ("changes", "verdict", "said"),
     [
         ({}, "use", "It ranks 85 % of pairs correctly, and its probabilities are right on average."),
-        ({"roc_auc": 0.65}, "do not use", "tenure alone has the better ROC AUC (0.74 against 0.65)"),
+        ({"roc_auc": 0.65}, "do not use", "tenure has the better ROC AUC (0.74 against 0.65)"),
         ({"lift_top_10": 2.2}, "do not use", "A simpler rule is as good: tenure has the better lift"),
         ({"roc_auc": 0.55}, "do not use", "It ranks 55 % of pairs correctly."),
         ({"roc_auc": 0.99}, "use with care", "suspiciously high"),

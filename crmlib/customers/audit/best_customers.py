@@ -165,11 +165,10 @@ def _deciles(ranked: pd.DataFrame, value: str) -> pd.DataFrame:
         customers=("customer_id", "size"), purchases=("purchases", "sum"), value=(value, "sum")
     )
     table = table.reindex(range(1, 11), fill_value=0).rename_axis("decile").reset_index()
-    return table.assign(
-        value_share=table["value"] / table["value"].sum(),
-        cumulative_share=table["value"].cumsum() / table["value"].sum(),
-        value_per_customer=table["value"] / table["customers"],
-    )
+    table["value_share"] = table["value"] / table["value"].sum()
+    table["cumulative_share"] = table["value"].cumsum() / table["value"].sum()
+    table["value_per_customer"] = table["value"] / table["customers"]
+    return table
 
 
 def _distribution(ranked: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -177,10 +176,9 @@ def _distribution(ranked: pd.DataFrame, value: str) -> pd.DataFrame:
     group = ranked["purchases"].clip(upper=MANY).map(lambda count: names[int(count) - 1])
     table = ranked.groupby(group).agg(customers=("customer_id", "size"), value=(value, "sum"))
     table = table.reindex(names, fill_value=0).rename_axis("purchases").reset_index()
-    return table.assign(
-        customer_share=table["customers"] / table["customers"].sum(),
-        value_share=table["value"] / table["value"].sum(),
-    )
+    table["customer_share"] = table["customers"] / table["customers"].sum()
+    table["value_share"] = table["value"] / table["value"].sum()
+    return table
 
 
 def first_products(

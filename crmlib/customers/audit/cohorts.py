@@ -18,6 +18,7 @@ from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
 
 _PERIODS = ("W", "M", "Q", "Y")
+_MEASURES = ("active", "purchases", "revenue", "contribution")
 
 
 class Cohorts(ResultFrame):
@@ -37,9 +38,7 @@ class Cohorts(ResultFrame):
         acquired in it) and `repeat_revenue` (from all others). New customers, and what is counted by them, are not
         known (NaN) up to the last cohort whose customers may be older.
         """
-        measures = [
-            name for name in ("active", "purchases", "revenue", "contribution") if name in self.columns
-        ]
+        measures = [name for name in _MEASURES if name in self.columns]
         known = pd.DataFrame(self)
         table = known.groupby("period")[measures].sum()
         newest = known[known["age"] == 0].set_index("period")
@@ -110,17 +109,14 @@ def cohort_comparison(
     day = as_day(as_of, "as_of")
     rows = with_contribution(dated_rows(transactions, day, collapse=collapse, margin=margin))
     sums = fetch(_cohort_sums(rows, unit, hourly=TimeUnit.parse(collapse) is TimeUnit.H))
-    table = (
-        _every_period(sums, day, unit).merge(sums, on=["cohort", "number"], how="left").drop(columns="number")
-    )
-    table["cohort"] = _start(table["cohort"], unit)
-    measures = [name for name in ("active", "purchases", "revenue", "contribution") if name in sums.columns]
+    table = _every_period(sums, day, unit).merge(sums, on=["cohort", "number"], how="left")
+    table = table.drop(columns="number").assign(cohort=_start(table["cohort"], unit))
+    measures = [name for name in _MEASURES if name in sums.columns]
     table[measures] = table[measures].fillna(0)
     assert np.isclose(table["revenue"].sum(), sums["revenue"].sum()), "money was lost between cohorts"
     value = "contribution" if "contribution" in measures else "revenue"
-    table = _with_means(table).assign(
-        value_per_customer=table.groupby("cohort")[value].cumsum() / table["customers"]
-    )
+    table = _with_means(table)
+    table["value_per_customer"] = table.groupby("cohort")[value].cumsum() / table["customers"]
     if value == "contribution":
         table["margin"] = table["contribution"] / table["revenue"].where(table["revenue"] != 0)
     cohorts = Cohorts(marked(table, new_from))
@@ -179,10 +175,8 @@ def cohort_history(
     rows = rows.mutate(age=((rows.date.delta(rows.born, unit="day")) / length).floor().cast("int64"))
     value = "contribution" if "contribution" in days.columns else "revenue"
     sums = rows.group_by("age").agg(**_measures(rows)).to_pandas()
-    table = pd.DataFrame({"age": range(ages), "customers": lived["customers"]}).merge(
-        sums, on="age", how="left"
-    )
-    table = _with_means(table.fillna(0))
+    by_age = pd.DataFrame({"age": range(ages), "customers": lived["customers"]})
+    table = _with_means(by_age.merge(sums, on="age", how="left").fillna(0))
     table["value_per_customer"] = table[value].cumsum() / table["customers"]
     table["bought_twice_share"] = _bought_twice(rows, ages) / table["customers"]
     return with_finding(table, value_of_cohort, TimeUnit.parse(age_unit).singular)
@@ -210,14 +204,9 @@ def with_birth(days: ibis.Table) -> ibis.Table:
 
 
 def _measures(rows: ibis.Table) -> dict[str, Any]:
-    sums = {
-        name: rows[name].sum() for name in ("purchase", "revenue", "contribution") if name in rows.columns
-    }
-    return {
-        "active": rows.customer_id.nunique(where=rows.purchase == 1),
-        "purchases": sums.pop("purchase"),
-        **sums,
-    }
+    active = rows.customer_id.nunique(where=rows.purchase == 1)
+    money = {name: rows[name].sum() for name in ("revenue", "contribution") if name in rows.columns}
+    return {"active": active, "purchases": rows.purchase.sum(), **money}
 
 
 def _with_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -245,9 +234,8 @@ def _cohort_sums(rows: ibis.Table, unit: TimeUnit, *, hourly: bool) -> ibis.Tabl
     sums = {name: rows[name].sum() for name in ("revenue", "contribution") if name in rows.columns}
     reduced = rows.group_by("customer_id", number=_number(rows.date, unit)).agg(purchases=bought, **sums)
     if unit in _MONTHS and _MONTHS[unit] > 1:
-        reduced = reduced.group_by("customer_id", number=_.number // _MONTHS[unit]).agg(
-            **{name: _[name].sum() for name in ("purchases", *sums)}
-        )
+        by_period = reduced.group_by("customer_id", number=_.number // _MONTHS[unit])
+        reduced = by_period.agg(**{name: _[name].sum() for name in ("purchases", *sums)})
     bought_in = ibis.ifelse(reduced.purchases > 0, reduced.number, ibis.null("int64"))
     born = reduced.group_by("customer_id").agg(cohort=bought_in.min()).drop_null("cohort")
     joined = reduced.inner_join(born, "customer_id")

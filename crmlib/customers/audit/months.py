@@ -24,6 +24,7 @@ from crmlib.customers._log import (
 )
 from crmlib.customers.audit.sentences import course_of_months, month_compared
 from crmlib.customers.rfm.summary import purchase_periods
+from crmlib.data.engine import first_row
 from crmlib.data.sources import open_optional
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import Estimate, with_finding
@@ -255,7 +256,7 @@ def _reach(people_of: Callable[..., ibis.Table], month: pd.Period, then: pd.Peri
         for name in measures
     }
     each = both.group_by("customer_id").agg(**sums)
-    squares = each.agg(**{name: (each[name] * each[name]).sum() for name in sums}).to_pyarrow().to_pylist()[0]
+    squares = first_row(each.agg(**{name: (each[name] * each[name]).sum() for name in sums}))
     widths = {tuple(name.split(" ")): float(square or 0.0) ** 0.5 for name, square in squares.items()}
     return {name: normal_quantile(0.95) * width for name, width in widths.items()}
 
@@ -291,9 +292,7 @@ def _acquisition_costs(spend: Any, won: pd.Series, months: dict[str, pd.Period])
     rows = open_optional(spend)
     if rows is None:
         return []
-    spent = (
-        rows.group_by(month=rows.date.truncate("M")).agg(amount=rows.amount.cast("float64").sum()).to_pandas()
-    )
+    spent = rows.group_by(month=_.date.truncate("M")).agg(amount=_.amount.cast("float64").sum()).to_pandas()
     by_month = spent.set_index(pd.to_datetime(spent["month"]).dt.to_period("M"))["amount"]
     return [by_month.get(month, float("nan")) / (won[name] or float("nan")) for name, month in months.items()]
 

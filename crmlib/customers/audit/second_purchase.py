@@ -89,9 +89,8 @@ def repeat_rate(
     day, unit = as_day(as_of, "as_of"), period_of(period)
     days = with_birth(purchase_days(transactions, day, collapse=collapse))
     gap = days.date.delta(days.born, unit="day")
-    people = days.group_by("customer_id", "born").agg(
-        came_back=((gap > 0) & (gap <= within_days) & (days.purchase == 1)).any()
-    )
+    again = (gap > 0) & (gap <= within_days) & (days.purchase == 1)
+    people = days.group_by("customer_id", "born").agg(came_back=again.any())
     vintages = people.group_by(cohort=floor(people.born, unit)).agg(
         customers=_.count(), came_back=_.came_back.sum(), youngest=_.born.max()
     )

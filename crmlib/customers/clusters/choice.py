@@ -24,9 +24,8 @@ SIGNIFICANT = 0.01  # of the valley: over several numbers of clusters a false gr
 STABLE = 0.75  # Hennig's mean Jaccard from which a cluster is stable
 NULL_RESAMPLES = 3  # per cloud; so few spread the null, which makes the test harder to pass
 LEVEL = 0.95
-COLUMNS = (
-    *("clusters", "silhouette", "silhouette_null", "stability", "stability_null"),
-    *("jaccard", "valley", "valley_p", "groups"),
+COLUMNS = tuple(
+    "clusters silhouette silhouette_null stability stability_null jaccard valley valley_p groups".split()
 )
 CUTS = "These clusters are cuts of one continuous distribution, not separate groups."
 HALF_WINDOW = 1 / 6  # of the way between the centres: three windows and the room between them are alike
@@ -147,9 +146,7 @@ def cluster_verdict(choice: pd.DataFrame) -> str:
             f"have up to {null}; each is found again (Jaccard {row['jaccard']:.2f} or more)."
         )
     first, last = choice["clusters"].min(), choice["clusters"].max()
-    tried = (
-        f"{clusters} clusters" if first == last else f"{clusters} clusters, most stable of {first} to {last}"
-    )
+    tried = f"{clusters} clusters" + (f", the most stable of {first} to {last}" if last > first else "")
     return f"{CUTS} Of {tried}: {'; '.join(_failed(row))}."
 
 
@@ -208,8 +205,7 @@ def shallowest_valley(points: Points, labels: Labels, random: np.random.Generato
     sphered = _within_clusters(points - centres[labels], points.var(axis=0).sum())
     spread, centres = spread @ sphered, centres @ sphered
     found = [
-        _between(spread, (labels == a) | (labels == b), centres[a], centres[b])
-        for a, b in neighbours(centres)
+        _between(spread, np.isin(labels, (a, b)), centres[a], centres[b]) for a, b in neighbours(centres)
     ]
     return max(found, key=lambda valley: (valley.p_value, valley.depth))
 
@@ -260,13 +256,9 @@ def _between(points: Points, of_both: NDArray[np.bool_], centre: Points, other: 
     along = away @ line / length**2
     beside = (away**2).sum(axis=1) - (along * length) ** 2
     along = along[beside <= np.quantile(beside[of_both], TUBE)]
-    at_centre, halfway, at_other = (
-        int((np.abs(along - place) <= HALF_WINDOW).sum()) for place in (0.0, 0.5, 1.0)
-    )
+    at_centre, halfway, at_other = (int(np.sum(np.abs(along - x) <= HALF_WINDOW)) for x in (0.0, 0.5, 1.0))
     from scipy.special import bdtr  # here, because only who clusters needs it
 
-    chances = [
-        float(bdtr(halfway, halfway + count, 0.5)) if count else 1.0 for count in (at_centre, at_other)
-    ]
+    chances = [float(bdtr(halfway, halfway + n, 0.5)) if n else 1.0 for n in (at_centre, at_other)]
     emptier = min(at_centre, at_other)
     return Valley(halfway / emptier if emptier else np.inf, max(chances))

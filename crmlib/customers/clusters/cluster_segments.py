@@ -222,9 +222,8 @@ class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
 
     def _found_again(self, again: fits.Stability) -> pd.DataFrame:
         sizes = np.bincount(self.labels_, minlength=self.n_clusters_)
-        table = pd.DataFrame(
-            {"cluster": np.arange(self.n_clusters_) + 1, "name": self.names_, "customers": sizes}
-        )
+        numbers = range(1, self.n_clusters_ + 1)
+        table = pd.DataFrame({"cluster": numbers, "name": self.names_, "customers": sizes})
         dissolved = (again.jaccard < DISSOLVED).mean(axis=0)
         return table.assign(jaccard=again.jaccard.mean(axis=0), dissolved=dissolved)
 
@@ -255,7 +254,7 @@ def features_of(data: pd.DataFrame, columns: list[str] | None = None) -> pd.Data
     gaps = (~np.isfinite(features)).sum()
     if gaps.any():
         raise CrmError(
-            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} customers; leave them out"
+            f"column {gaps.idxmax()!r} is missing or infinite for {gaps.max():,} of {len(features):,} customers"
         )
     return features
 

@@ -137,9 +137,7 @@ def adjusted_rand(shared: NDArray[np.int64]) -> float:
     (1.0, -0.5)
     """
     table = shared.astype(float)
-    pairs, rows, columns = (
-        (counts * (counts - 1) / 2).sum() for counts in (table, table.sum(axis=1), table.sum(axis=0))
-    )
+    pairs, rows, columns = ((n * (n - 1) / 2).sum() for n in (table, table.sum(axis=1), table.sum(axis=0)))
     total = table.sum() * (table.sum() - 1) / 2
     expected = rows * columns / total if total else 0.0
     most = (rows + columns) / 2
@@ -163,9 +161,8 @@ def profile_of(features: pd.DataFrame, standing: Points, labels: Labels, names: 
     `standing`, as of `standing_of` on the scale of the clustering.
     """
     clusters, sizes = np.arange(len(names)), np.bincount(labels)
-    rows = pd.DataFrame({"cluster": clusters + 1, "name": names, "customers": sizes}).loc[
-        np.repeat(clusters, features.shape[1])
-    ]
+    rows = pd.DataFrame({"cluster": clusters + 1, "name": names, "customers": sizes})
+    rows = rows.loc[np.repeat(clusters, features.shape[1])]
     means = np.concatenate([features[labels == cluster].mean().to_numpy() for cluster in clusters])
     rows = rows.assign(feature=np.tile(features.columns, len(names)), mean=means)
     rows["mean_of_all"] = np.tile(features.mean().to_numpy(), len(names))

@@ -164,9 +164,8 @@ def _contracts(rows: ibis.Table, end: ibis.Value) -> list[ibis.Table]:
     begun = rows.filter(rows.start < end)
     found = [_row(begun, begun.customer_id, month_number(begun.start), spell_moves=ibis.literal(1))]
     if "end" in rows.columns:
-        over = begun.mutate(over=begun.end.cast("date") + ibis.interval(days=1)).filter(
-            _.over < end.cast("date")
-        )
+        over = begun.mutate(over=begun.end.cast("date") + ibis.interval(days=1))
+        over = over.filter(_.over < end.cast("date"))
         month = month_number(over.over)
         found.append(
             _row(over, over.customer_id, month, spell_moves=ibis.literal(-1), contract_end_month=month)

@@ -21,6 +21,7 @@ from crmlib.data.sources import open_table
 GROUPS = (1, 2, 3, 4, 6, 10)  # orders so far: from each of these on a group of its own
 LONGEST = 24  # months of silence, beyond which all are one
 OLDEST = 12  # months in a state, beyond which all are one
+_MONEY = ("revenue", "profit")
 PRIOR = 20.0  # customers whose share counts beside those of a cell
 GIVEN = {"p_no_purchase": "float64", "overdue": "boolean", "contact_margin": "float64"}
 
@@ -81,9 +82,8 @@ class Months:
         rows = rows.drop("group_right", "bought_right", "month_right")
         given = {name: ibis.null(kind) for name, kind in GIVEN.items()}
         if self.known is not None:
-            rows = rows.left_join(_as_known(self.known), ["person", "month"]).drop(
-                "person_right", "month_right"
-            )
+            rows = rows.left_join(_as_known(self.known), ["person", "month"])
+            rows = rows.drop("person_right", "month_right")
             given = {name: rows[f"known_{name}"] for name in GIVEN}
         share = (rows.last_day - rows.first_day + 1) / (rows.end - rows.first_day + 1)
         own = (rows.orders >= 2) & (share ** (rows.orders - 1) <= limits["false_alarm_rate"])
@@ -130,10 +130,7 @@ class Months:
     def panel(self) -> ibis.Table:
         """One row per person and month in which they have a state: its `place`, and the month's money."""
         spans = self.spans
-        money = {
-            name: ibis.ifelse(_.month == _.began, _[name].fill_null(0.0), 0.0)
-            for name in ("revenue", "profit")
-        }
+        money = {name: ibis.ifelse(_.month == _.began, _[name].fill_null(0.0), 0.0) for name in _MONEY}
         rows = spans.mutate(began=spans.month, month=_each_month(spans)).mutate(**money)
         return self.at(rows).filter(_.place.notnull())
 
@@ -153,36 +150,27 @@ class Months:
         if groups is not None:
             rows = rows.inner_join(ibis.memtable(groups), "person")
         order = ibis.window(group_by="person", order_by="month")
-        after = {
-            f"next_{name}": rows[name].lead().over(order).fill_null(0.0) for name in ("revenue", "profit")
-        }
+        after = {f"next_{name}": rows[name].lead().over(order).fill_null(0.0) for name in _MONEY}
         rows = rows.mutate(
             before=rows.place.lag().over(order).fill_null(-1),
             next=rows.place.lead().over(order).fill_null(-1),
             **after,
         )
         entered = ibis.ifelse(rows.place != rows.before, rows.month, ibis.null("int16"))
-        rows = rows.mutate(
-            entered=entered.max().over(ibis.cumulative_window(group_by="person", order_by="month"))
-        )
-        rows = rows.mutate(age=ibis.least(rows.month - rows.entered + 1, OLDEST))
-        names = ["revenue", "profit", "next_revenue", "next_profit"]
-        counts = rows.group_by(*own, "month", "before", "place", "age", "next").agg(
-            people=_.count(), **{name: rows[name].sum() for name in names}
-        )
-        found = fetch(counts).astype(dict.fromkeys(("people", *names), float))
+        so_far = ibis.cumulative_window(group_by="person", order_by="month")
+        rows = rows.mutate(age=ibis.least(rows.month - entered.max().over(so_far) + 1, OLDEST))
+        sums = {"people": _.count(), **{name: rows[name].sum() for name in (*_MONEY, *after)}}
+        counts = rows.group_by(*own, "month", "before", "place", "age", "next").agg(**sums)
+        found = fetch(counts).astype(dict.fromkeys(sums, float))
         return found.sort_values([*own, "month", "place", "before", "age", "next"], ignore_index=True)
 
     @cached_property
     def buyers(self) -> pd.DataFrame:
         """Customers by `month`: `new`, `recurring` (bought the month before too), `resurrected` and `dormant`."""
         rows = self.events.filter(_.buys)
-        new = rows.bought_before == NEVER
-        found = fetch(
-            rows.group_by("month").agg(
-                new=new.sum(), recurring=(rows.bought_before == rows.month - 1).sum(), bought=_.count()
-            )
-        )
+        new, recurring = rows.bought_before == NEVER, rows.bought_before == rows.month - 1
+        by_month = rows.group_by("month")
+        found = fetch(by_month.agg(new=new.sum(), recurring=recurring.sum(), bought=_.count()))
         found = found.set_index("month").reindex(range(self.first, self.last + 1), fill_value=0).astype(int)
         found["resurrected"] = found["bought"] - found["new"] - found["recurring"]
         found["dormant"] = found["new"].cumsum() - found["bought"]
@@ -196,9 +184,8 @@ def _each_month(rows: ibis.Table) -> ibis.Value:
 
 def _group(orders: ibis.Value) -> ibis.Value:
     """The group of a number of orders: the place of the last of `GROUPS` that it reaches, from 1."""
-    return ibis.cases(*[(orders >= least, place + 1) for place, least in [*enumerate(GROUPS)][::-1]]).cast(
-        "int8"
-    )
+    reached = [(orders >= least, place) for place, least in enumerate(GROUPS, start=1)]
+    return ibis.cases(*reversed(reached)).cast("int8")
 
 
 def _month_ends(first: int, last: int) -> pd.DataFrame:

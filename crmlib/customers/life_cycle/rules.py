@@ -71,20 +71,18 @@ class Rules:
     @property
     def who_is_gone(self) -> tuple[Any, ...]:
         """The condition of being gone, and the thresholds that decide it."""
-        names = {node.id for node in ast.walk(ast.parse(self.gone)) if isinstance(node, ast.Name)}
-        used = (
-            names | {"horizon_months", "false_alarm_rate", "advocate_months"} if "overdue" in names else names
-        )
-        return self.gone, *sorted(
-            (name, self.thresholds[name]) for name in used | {"horizon_months"} if name in self.thresholds
-        )
+        used = {node.id for node in ast.walk(ast.parse(self.gone)) if isinstance(node, ast.Name)}
+        used |= {"horizon_months"}
+        if "overdue" in used:
+            used |= {"false_alarm_rate", "advocate_months"}
+        return self.gone, *sorted((name, value) for name, value in self.thresholds.items() if name in used)
 
     @property
     def frame(self) -> pd.DataFrame:
         """The table of states, as a person reads it: `state`, `rule`, `owner`, `next_hop`, `moves`, `reading`."""
         rows = [
-            (one.name, one.rule, one.owner, one.next, ", ".join(one.moves[1:]), self.name)
-            for one in reversed(self.states)
+            (state.name, state.rule, state.owner, state.next, ", ".join(state.moves[1:]), self.name)
+            for state in reversed(self.states)
         ]
         return pd.DataFrame(rows, columns=["state", "rule", "owner", "next_hop", "moves", "reading"])
 
@@ -125,7 +123,7 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     states = tuple(_state(name, about, [*part["states"]]) for name, about in part["states"].items())
     rules = Rules(reading, str(part.get("reading", reading)), str(found.get("gone", "")), states, limits)
     _check_thresholds(limits)
-    for what, text in [("gone", rules.gone), *((f"state {one.name!r}", one.when) for one in states)]:
+    for what, text in [("gone", rules.gone), *((f"state {state.name!r}", state.when) for state in states)]:
         _check_condition(what, text, limits)
     return rules
 
@@ -190,7 +188,7 @@ def _read(node: ast.AST, row: ibis.Table, limits: Mapping[str, float]) -> Any:
         terms = [_read(value, row, limits) for value in (node.left, *node.comparators)]
         pairs = zip(terms[:-1], node.ops, terms[1:], strict=True)
         found = [_COMPARE[type(op)](left, right) for left, op, right in pairs]
-        return reduce(operator.and_, [one.fill_null(False) for one in found])
+        return reduce(operator.and_, [condition.fill_null(False) for condition in found])
     if isinstance(node, ast.Constant):
         return ibis.literal(node.value)
     name = node.id  # type: ignore[attr-defined]

@@ -196,12 +196,10 @@ def profit_days(
     unpriced = () if prices.per_order else ("orders",)
     sales = _sales(log, first, by_day=True, leave_out=("rows_within", "discounts", *unpriced))
     revenue = sales["gross"] + sales["returns"]
-    service = sales["return_rows"] * (prices.per_return or 0.0) + sales.get("orders", 0) * (
-        prices.per_order or 0.0
-    )
-    days = [
-        sales[["customer_id"]].assign(money=revenue - _goods(sales, revenue, margin) - service, steady=False)
-    ]
+    service = sales["return_rows"] * (prices.per_return or 0.0)
+    service = service + sales.get("orders", 0) * (prices.per_order or 0.0)
+    money = revenue - _goods(sales, revenue, margin) - service
+    days = [sales[["customer_id"]].assign(money=money, steady=False)]
     known = fetch(log.select("customer_id").distinct())["customer_id"]
     for table, about in ((service_cases, CASES), (touchpoints, TOUCHPOINTS)):
         effort = effort_of(table, log, about, first, last, by_day=True)

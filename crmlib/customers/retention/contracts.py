@@ -260,6 +260,5 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
         there = now
     table = pd.DataFrame(rows, columns=_SIZES)
     assert (table["start"] + table["new"] - table["left"] == table["end"]).all(), "a customer was lost"
-    return with_interval(table, table["end"] - table["new"], table["start"]).astype(
-        {"period": "datetime64[s]"}
-    )
+    table = with_interval(table, table["end"] - table["new"], table["start"])
+    return table.astype({"period": "datetime64[s]"})

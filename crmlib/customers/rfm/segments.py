@@ -312,7 +312,7 @@ def _note(name: str, values: np.ndarray, cuts: tuple[float, ...], scores: int) -
     if not nobody:
         return None
     value, shared = max(zip(*np.unique(values, return_counts=True), strict=True), key=lambda pair: pair[1])
-    missing = fmt.listing([str(one) for one in nobody])
+    missing = fmt.listing([str(name) for name in nobody])
     share = f"{fmt.count(shared)} of {fmt.plural(len(values), 'customer')} share the value"
     return f"{fmt.capital(name)}: {share} {fmt.number(value)}; nobody has the score {missing}"
 

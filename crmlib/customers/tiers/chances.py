@@ -36,10 +36,8 @@ class TierProbabilities(ResultFrame):
     @property
     def by_tier(self) -> pd.DataFrame:
         """By measured tier, Platinum first: `tier`, `customers`, `right` (share expected) and the mean chances."""
-        means = (
-            pd.DataFrame(self).groupby(self["tier"].astype(str))[list(BEST_FIRST)].mean().reindex(BEST_FIRST)
-        )
-        table = means.rename_axis("tier").reset_index()
+        means = pd.DataFrame(self).groupby(self["tier"].astype(str))[list(BEST_FIRST)].mean()
+        table = means.reindex(BEST_FIRST).rename_axis("tier").reset_index()
         table.insert(1, "customers", table["tier"].map(self["tier"].value_counts()).fillna(0).astype("int64"))
         table.insert(2, "right", np.diag(means))
         return table
@@ -126,9 +124,8 @@ def another_period(
     left = (pd.Timestamp(last) - day).dt.days.to_numpy() / length
     fixed = (as_costs(known.get("costs")).fixed_per_year or 0.0) if "profit" in profit else 0.0
     # Nothing is left to chance in an account's cost, and in how often the firm writes to a customer.
-    steady = fixed * length / 365.25 - np.bincount(
-        days["customer"], days["money"] * days["steady"], len(people)
-    )
+    contacts = np.bincount(days["customer"], days["money"] * days["steady"], len(people))
+    steady = fixed * length / 365.25 - contacts
     days = days[~days["steady"]]
     asked = dict(exposure=np.where(entered, left, 1.0), entered=entered, steady=steady)
     return people.index[len(profit) :].to_series(), NextPeriod(len(people), days, **asked)
@@ -162,9 +159,8 @@ def chances_of(
     again = again.at(np.arange(len(values)))
     observed = value_tiers(profit, cut_offs=cuts, minimum_exposure_days=minimum_exposure_days)
     assert observed.cut_offs is not None
-    true_cuts = _true_cut_offs(
-        again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED))), cuts, observed, values
-    )
+    some = again.at(np.arange(0, len(values), -(-len(values) // _SEARCHED)))
+    true_cuts = _true_cut_offs(some, cuts, observed, values)
     table = TierProbabilities({"value": values, "shrunk": again.expected}, index=profit.index)
     for name, true, cut in (("", True, true_cuts), ("again_", False, observed.cut_offs)):
         edges = again.above([0.0, cut.gold, cut.platinum], true=true).T
@@ -194,9 +190,7 @@ def _true_cut_offs(
     sizes = observed["tier"].value_counts(normalize=True)
     shares = np.array([cuts.platinum, cuts.platinum + cuts.gold])
     if cuts.by == "profit":
-        shares = np.array([sizes["Platinum"], sizes["Platinum"] + sizes["Gold"]]) / max(
-            1 - sizes["Lead"], 1e-9
-        )
+        shares = np.cumsum([sizes["Platinum"], sizes["Gold"]]) / max(1 - sizes["Lead"], 1e-9)
     largest = float(np.log(max(values.max(), 1.0))) + 3.0
     logs = np.linspace(largest - 16.0, largest, 100)
     reached = again.above([0.0, *np.exp(logs)], true=True).mean(axis=0)

@@ -181,9 +181,8 @@ def next_behaviour(
     found["tenure_years"] = (pd.Timestamp(first) - bought["first_seen"]).dt.days / 365.25
     if "discounts" in bought:
         list_price = bought["revenue"] + bought["discounts"]
-        found["discount_share"] = bought["discounts"] / list_price.where(
-            (list_price > 0) & (found["purchases"] > 0)
-        )
+        known = (list_price > 0) & (found["purchases"] > 0)
+        found["discount_share"] = bought["discounts"] / list_price.where(known)
     if "new_products" in bought and bought["new_products"].any():
         found["new_product_share"] = bought["new_products"] / bought["rows"].where(bought["rows"] > 0)
     known, asked = open_optional(customers), open_optional(service_cases)

@@ -94,9 +94,7 @@ def tier_migration(
     """
     length = comparable_months(transactions, as_of=as_of, months=months)
     first, second = (last_months(length, as_of=as_of, back=back) for back in (1, 0))
-    earlier, later = (
-        customer_profit(transactions, start=start, end=end, **known) for start, end in (first, second)
-    )
+    earlier, later = (customer_profit(transactions, start=a, end=b, **known) for a, b in (first, second))
     before = value_tiers(earlier, cut_offs=cut_offs, minimum_exposure_days=minimum_exposure_days)
     after = value_tiers(later, cut_offs=before.cut_offs, minimum_exposure_days=minimum_exposure_days)
     idle, again = another_period(transactions, earlier, start=first[0], end=first[1], **known)
@@ -130,9 +128,7 @@ def moves_between(
     was, now = (_tiers_of(frame, name) for frame, name in ((before, "before"), (after, "after")))
     everybody = was.reindex(was.index.union(pd.Index(idle), sort=False), fill_value=GONE)
     both = pd.DataFrame({"before": everybody, "after": now}).astype(object)
-    counts = pd.crosstab(
-        both["before"].fillna(NEW), both["after"].fillna(GONE), rownames=["before"], colnames=["after"]
-    )
+    counts = pd.crosstab(both["before"].fillna(NEW), both["after"].fillna(GONE))
     matrix = counts.reindex(index=[*BEST_FIRST, GONE, NEW], columns=[*BEST_FIRST, GONE], fill_value=0)
     assert matrix.to_numpy().sum() == len(both), "a customer was lost between periods"
     rows = matrix.loc[BEST_FIRST].sum(axis=1)

@@ -243,9 +243,8 @@ class Pyramid(ResultFrame):
         require_columns(self, "customer_id")
         money = ("revenue", "cost_to_serve", "profit")
         shown = [name for name in money if name in self and self[name].any()]
-        sure = pd.DataFrame(chances[["customer_id", "most_likely"]]).assign(
-            chance=chances[list(TIERS)].max(axis=1), expected=chances["shrunk"]
-        )
+        sure = pd.DataFrame(chances[["customer_id", "most_likely"]])
+        sure = sure.assign(chance=chances[list(TIERS)].max(axis=1), expected=chances["shrunk"])
         listed = pd.DataFrame(self).merge(sure, on="customer_id", how="left", validate="one_to_one")
         assert len(listed) == len(self), "a customer was lost between tables"
         columns = ["customer_id", "tier", "most_likely", "chance", "is_new", *shown, "expected"]

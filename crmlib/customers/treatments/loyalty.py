@@ -196,10 +196,7 @@ def points_pressure(
     counts = inside.groupby("customer_id")["late"].agg(purchases="size", late="sum")
     members = members.join(counts).fillna(0.0)
     if not members["purchases"].sum() > 0:
-        return no_rows(
-            _PRESSURE,
-            "no purchase lies between two rewards, so acceleration towards a reward cannot be measured",
-        )
+        return no_rows(_PRESSURE, "no purchase lies between two rewards, so acceleration cannot be measured")
     pace = members["purchases"] / members["days"]
     kinds = {"all": pace >= 0, "heavy": pace > pace.median(), "light": pace <= pace.median()}
     return pd.DataFrame([{"members": name, **_share(members[kinds[name]], level)} for name in GROUPS])
@@ -209,9 +206,8 @@ def _waits(loyalty_ledger: Any, transactions: Any, day: Any) -> pd.DataFrame:
     """From joining or a reward to the next reward: one row each, of a day at least."""
     table = open_columns(loyalty_ledger, "loyalty_ledger", "customer_id", "date", "kind")
     table = with_ids_of(as_transactions(transactions), table)
-    rows = table.select("customer_id", day=table.date.cast("timestamp(6)"), kind=table.kind).filter(
-        _.day < end_of(day)
-    )
+    rows = table.select("customer_id", day=table.date.cast("timestamp(6)"), kind=table.kind)
+    rows = rows.filter(_.day < end_of(day))
     first = rows.group_by("customer_id").agg(day=_.day.min())
     rewards = rows.filter(_.kind == "redeemed").select("customer_id", "day")
     ends = fetch(first.union(rewards).distinct())

@@ -95,9 +95,8 @@ def _account_for(
     money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
     changed = reconcile.what_is_changed(staged, contract, reading)
     counts = {key: what.count() for key, (_column, what) in changed.items()}
-    tally, changes = reconcile.tally_by_reason(
-        staged, money, counts | {EQUAL_ROW: staged.equals_earlier.sum()}
-    )
+    counts[EQUAL_ROW] = staged.equals_earlier.sum()
+    tally, changes = reconcile.tally_by_reason(staged, money, counts)
     if is_log and not any(part.rows for part in tally.values()):
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
@@ -127,11 +126,8 @@ def _as_written(staged: ibis.Table, contract: Contract, money: list[str], readin
     aside = staged.filter(_.reason.notnull())
     texts: dict[str, ir.Value] = {}
     for column in contract.columns:
-        found = [
-            aside[f"{form}{column.name}"]
-            for form in ("written_", "")
-            if f"{form}{column.name}" in staged.columns
-        ]
+        names = (f"written_{column.name}", column.name)
+        found = [aside[name] for name in names if name in staged.columns]
         if found:  # the text of an id that is not required is kept only where it differs
             apart = column.kind == "id" and not column.required
             texts[column.name] = ibis.coalesce(*found) if apart else found[0]

@@ -37,10 +37,8 @@ Tally = dict[str | None, Part]  # by reason; None stands for the rows that are u
 def total_of(parts: Iterable[Part], money: Sequence[str]) -> Part:
     """All parts together."""
     listed = list(parts)
-    return Part(
-        sum(part.rows for part in listed),
-        {name: sum((part.money[name] for part in listed), Decimal(0)) for name in money},
-    )
+    sums = {name: sum((part.money[name] for part in listed), Decimal(0)) for name in money}
+    return Part(sum(part.rows for part in listed), sums)
 
 
 def countable(rows: ibis.Table, name: str) -> ir.Value:

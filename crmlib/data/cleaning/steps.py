@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +153,7 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
 def _says_total(rows: ibis.Table) -> ir.BooleanValue:
     """Whether a row without a date or a customer calls itself a sum."""
     names = [name for name in ("written_customer_id", "order_id", "written_date") if name in rows.columns]
-    says = functools.reduce(
-        operator.or_, [rows[name].re_search(SAYS_TOTAL).fill_null(False) for name in names]
-    )
+    says = ibis.or_(*[rows[name].re_search(SAYS_TOTAL).fill_null(False) for name in names])
     return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
 
 

@@ -29,9 +29,8 @@ def known_at(rows: ibis.Table, contract: Contract, as_of: dt.date) -> ibis.Table
     ([True], [True])
     """
     end, here = _end_of(as_of), [column for column in contract.columns if column.name in rows.columns]
-    later = {
-        column.name: (rows[column.name] >= end).fill_null(False) for column in here if column.kind == "date"
-    }
+    dates = [column.name for column in here if column.kind == "date"]
+    later = {name: (rows[name] >= end).fill_null(False) for name in dates}
     known = {
         column.name: ibis.cases((~later[source], rows[column.name]))
         for column in here

@@ -170,9 +170,8 @@ def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str
     refuse_preamble(path.name, records, *([*islice(_records(text, sign), _HEAD_LINES)] for sign in others))
     if not first:
         raise DataError(f"{path.name} has no header line; export it again, with the names of its columns")
-    return TextFile(
-        path, path, encoding, delimiter, unique_names(first, path.name, max(map(_width, records)))
-    )
+    header = unique_names(first, path.name, max(map(_width, records)))
+    return TextFile(path, path, encoding, delimiter, header)
 
 
 def decode_head(path: Path, head: bytes, encoding: str) -> str:
@@ -259,9 +258,7 @@ def unique_names(names: Iterable[object], where: str, width: int = 1) -> tuple[s
 
     The engine tells names apart without regard to case, and would rename the second in silence.
     """
-    result = [
-        ("" if raw is None else str(raw)).strip() or f"column_{n}" for n, raw in enumerate(names, start=1)
-    ]
+    result = [("" if raw is None else str(raw)).strip() or f"column_{n}" for n, raw in enumerate(names, 1)]
     places: dict[str, int] = {}
     for place, name in enumerate(result, start=1):
         if (first := places.setdefault(name.lower(), place)) < place:

@@ -30,9 +30,8 @@ def open_workbooks(files: Sequence[Path], sheets: Sequence[str | int] = ()) -> i
     for file, sheet in product(files, wanted):
         header, rows = read_sheet(file, sheet)
         columns = zip_longest(*rows) if rows else [()] * len(header)
-        tables.append(
-            (file, pa.table([pa.array(column, pa.string()) for column in columns], names=[*header]))
-        )
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        tables.append((file, pa.table(arrays, names=[*header])))
     return stacked(tables)
 
 

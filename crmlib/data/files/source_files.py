@@ -57,7 +57,7 @@ def _local(part: str | Path) -> Path:
     if scheme.lower() != "file":
         raise DataError(
             f"source begins with {scheme}://; allowed: the path of a file, file://, or in a study the address of one "
-            f"database ({', '.join(f'{one}://' for one in SCHEMES)}) with `table` or `query`"
+            f"database ({', '.join(f'{known}://' for known in SCHEMES)}) with `table` or `query`"
         )
     try:
         return Path(url2pathname(urlsplit(f"file://{rest}").path))

@@ -91,9 +91,8 @@ def _two_sides(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
         or any(look.profiles[str(side)].number < MOSTLY for side in sides)
     ):
         return
-    filled = look.sample[sides].apply(
-        lambda column: column.astype("string").str.contains("[1-9]").fillna(False)
-    )
+    texts = look.sample[sides].astype("string")
+    filled = texts.apply(lambda column: column.str.contains("[1-9]").fillna(False))
     if filled.any().all() and filled.all(axis=1).sum() <= _BOTH_SIDES * filled.any(axis=1).sum():
         yield Question(
             "columns.amount",

@@ -71,10 +71,8 @@ def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
             continue
         text, theirs = look.text(ours), look.source(ours)
         causes = counted(look.table, where(read_id(text).isnull(), id_fault(text)), text)
-        lost, total = (
-            sum(rows for _why, rows, _example in causes),
-            count_of(look.table.filter(text.notnull())),
-        )
+        lost = sum(rows for _why, rows, _example in causes)
+        total = count_of(look.table.filter(text.notnull()))
         if lost > MANY_UNREADABLE * total:
             why, _rows, example = causes[0]
             yield Question(
@@ -107,9 +105,8 @@ def _another_id(look: Look) -> Iterator[Question]:
     """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
     sample, found = look.sample, look.source("customer_id")
     ranks = {name: rank_of(plain_name(name), _CUSTOMER, _CUSTOMER_NAMES) for name in sample.columns}
-    alike = [
-        name for name in ranks if name != found and ranks[name] is not None and ranks[name] == ranks[found]
-    ]
+    same = [name for name in ranks if ranks[name] is not None and ranks[name] == ranks[found]]
+    alike = [name for name in same if name != found]
     if alike and sample[[found, alike[0]]].drop_duplicates()[found].duplicated().any():
         text = f"{found!r} and {alike[0]!r} may both be the customer, and they differ: which one is it?"
         yield Question("columns.customer_id", text, (found, *alike))

@@ -90,9 +90,8 @@ def guess_timezone(
     if zones:
         own = next(iter(zones)) if len(zones) == 1 and zones <= available_timezones() else "UTC"
         yield from [] if zone else _midnights(table, dated, own)
-        yield Finding(
-            "timezone", zone or own, _BY_YOU if zone else f"the days are those of {own}{_ELSEWHERE}"
-        )
+        evidence = _BY_YOU if zone else f"the days are those of {own}{_ELSEWHERE}"
+        yield Finding("timezone", zone or own, evidence)
         return
     seen = _with_offsets(stacked_texts(table, dated), zone or "UTC")
     if zone:
@@ -110,9 +109,8 @@ def guess_timezone(
 def _midnights(table: ibis.Table, dated: Sequence[str], zone: str) -> Iterator[Question]:
     """A question where every time is the same late hour: it is midnight further east, where the next day begins."""
     for name in dated:
-        moments = table.select(moment=within_calendar(read_moment(table[name], timezone=zone))).drop_null(
-            "moment"
-        )
+        moment = within_calendar(read_moment(table[name], timezone=zone))
+        moments = table.select(moment=moment).drop_null("moment")
         clocks = most_frequent(moments, "clock", _.moment.strftime("%H:%M:%S"), _MANY_CLOCKS)
         often = sorted(clock["clock"] for clock in clocks[:2])
         others = sum(clock["rows"] for clock in clocks if clock["clock"] not in often)

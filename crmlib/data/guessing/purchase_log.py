@@ -41,11 +41,8 @@ class PurchaseLogGuesses(OwnGuesses):
         """Where each column stands in the export of a known shop."""
         shop = _export(own)
         columns = vocabulary.phrases(f"export of {shop}")
-        return {
-            name: Match(theirs, f"as {shop} exports it")
-            for name, (theirs,) in columns.items()
-            if theirs in own
-        }
+        evidence = f"as {shop} exports it"
+        return {name: Match(theirs, evidence) for name, (theirs,) in columns.items() if theirs in own}
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
         """As for other tables, but for columns whose names mean other things in purchase logs."""

@@ -127,8 +127,8 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
 def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Table:
     """The rows of which no id says that they are sums of others; what stands there as a date is none."""
     ids = [theirs for column, theirs in here if column.kind == "id" and column.name != "product"]
-    says = [table[name].cast("string").re_search(SAYS_TOTAL).fill_null(False) for name in ids]
-    return table.filter(*[~one for one in says]) if says else table
+    sums = [table[name].cast("string").re_search(SAYS_TOTAL).fill_null(False) for name in ids]
+    return table.filter(~ibis.or_(*sums)) if sums else table
 
 
 def _at_hand(table: ibis.Table, own: list[str], files: Sequence[Path]) -> ibis.Table:
@@ -169,10 +169,8 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
         without = "" if "day" in parts else "; without a day, take the first one of the month or week"
         text = f"the {name} stands in several columns: {listed}. Make one of them, as 2024-01-31{without}"
         return Question(f"columns.{name}", f"{text}, and name it")
-    if (
-        contract.column(name).kind == "date"
-        and len(wide := [one for one in look.profiles if _is_period(one)]) > 2
-    ):
+    wide = [column for column in look.profiles if _is_period(column)]
+    if contract.column(name).kind == "date" and len(wide) > 2:
         text = f"the columns {wide[0]!r}, {wide[1]!r} and others are named like days or months; turn the table, so that"
         return Question(f"columns.{name}", f"{text} each row holds one of them, its customer and its amount")
     causes = {theirs: _cause(contract, name, theirs, look) for theirs in near}
@@ -200,9 +198,8 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
 
 def _finding(column: Column, match: Match) -> Finding:
     aside = "; personal: only whether it is filled is kept, unless the study says personal_columns: keep"
-    return Finding(
-        f"columns.{column.name}", match.column, match.evidence + (aside if column.personal else "")
-    )
+    evidence = match.evidence + (aside if column.personal else "")
+    return Finding(f"columns.{column.name}", match.column, evidence)
 
 
 def _unused(contract: Contract, matches: Mapping[str, Match], there: Sequence[str]) -> Iterator[Finding]:
@@ -272,9 +269,8 @@ def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
     named = [Finding(entry, given[entry], _BY_YOU) for entry in _HOW_TO_OPEN if entry in given]
     seen = [*named, *detect_format(files[0], given)]
     questions, found = questions_in(seen), findings_in(seen)
-    options = {asked.entry: asked.answers[0] for asked in questions} | {
-        known.entry: known.value for known in found
-    }
+    options: dict[str, Any] = {asked.entry: asked.answers[0] for asked in questions}
+    options |= {known.entry: known.value for known in found}
     if rows:
         options = {}
     table = open_table([str(file) for file in files], keep_bad_lines=True, **options)

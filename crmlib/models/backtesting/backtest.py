@@ -177,8 +177,7 @@ def backtest(
     rules = naive_forecasts(transactions, halves, length, collapse=collapse, spend=spend is not None)
     rivals = best_rivals(forecasts, transactions, halves, random_state)
     scores = [
-        model_scores(forecast, checks[forecast.name], halves, length, random_state) | rivals[forecast.name]
-        for forecast in forecasts
+        model_scores(f, checks[f.name], halves, length, random_state) | rivals[f.name] for f in forecasts
     ]
     scores += [forecast_scores(rule, halves) for rule in rules]
     coverage = pd.concat(

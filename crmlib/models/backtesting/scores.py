@@ -131,18 +131,20 @@ def best_rivals(
 ) -> dict[str, Score]:
     """By model the best ranking without one, and how much more of the spend its first fifth brings."""
     rivals, spend = rankings_without_a_model(transactions, halves), _happened(halves)[1]
-    scores = rivals | {one.name: one.ranks_by for one in forecasts}
-    ranked = {name: Ranking(score, spend) for name, score in scores.items()}
+    own = {forecast.name: forecast.ranks_by for forecast in forecasts}
+    ranked = {name: Ranking(score, spend) for name, score in (rivals | own).items()}
     weights = bootstrap_weights(len(spend), RESAMPLES, np.random.default_rng(random_state))
     rounds = [
-        {name: one.levels(each).captured_by(DEPTH) for name, one in ranked.items()}
+        {name: ranking.levels(each).captured_by(DEPTH) for name, ranking in ranked.items()}
         for each in (None, *weights)
     ]
     held = pd.DataFrame(rounds, dtype=float)
     rival = str(held.loc[0, list(rivals)].fillna(-1.0).idxmax())
-    ahead = {one.name: (held[rival] - held[one.name]).to_numpy() for one in forecasts}
-    of_all = {name: with_intervals(["rival_ahead"], away[:1], away[1:, None]) for name, away in ahead.items()}
-    return {name: {"rival": rival} | of_one for name, of_one in of_all.items()}
+    found: dict[str, Score] = {}
+    for name in own:
+        ahead = (held[rival] - held[name]).to_numpy()
+        found[name] = {"rival": rival} | with_intervals(["rival_ahead"], ahead[:1], ahead[1:, None])
+    return found
 
 
 def forecast_scores(forecast: Forecast, halves: pd.DataFrame) -> Score:
@@ -276,9 +278,8 @@ def _walk_up(
     np.maximum.at(most, pair[known.row], counts)
     customers = np.split(np.argsort(counts, kind="stable"), np.cumsum(np.bincount(counts))[:-1])
     size = (len(alive), len(ends))
-    walk = _Walk(
-        np.zeros(len(counts)), np.zeros(len(counts)), np.full(size, -1), np.zeros(size), np.zeros(size)
-    )
+    (below, exactly), (up_to, under) = np.zeros((2, len(counts))), np.zeros((2, *size))
+    walk = _Walk(below, exactly, np.full(size, -1), up_to, under)
     total, fresh = np.zeros(len(x)), np.zeros(len(x))
     left, active, n = np.arange(len(x)), np.arange(len(alive)), 0
     while len(left):

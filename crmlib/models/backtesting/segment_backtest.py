@@ -135,9 +135,8 @@ def segment_backtest(
     rankings = {forecast.name: forecast.spend, **rankings_without_a_model(transactions, halves)}
     asked += [Grouping.of_ranking(name, ranking) for name, ranking in rankings.items()]
     happened = halves["holdout_frequency"].to_numpy(), halves["holdout_spend"].to_numpy(float)
-    scores, of_groups = judge(
-        asked, *happened, resamples=resamples, level=LEVEL, random=np.random.default_rng(random_state)
-    )
+    random = np.random.default_rng(random_state)
+    scores, of_groups = judge(asked, *happened, resamples=resamples, level=LEVEL, random=random)
     customers = _customers(halves, forecast)
     tables = {name: _groups(name, groups, of_groups[name], customers) for name, groups in named.items()}
     all_groups = pd.concat(tables.values(), ignore_index=True) if tables else pd.DataFrame()
@@ -254,9 +253,8 @@ def judge(
             of_group = {name: _sums(grouping.group, values) for name, values in by_level.items()}
             measures[grouping.name].append(_measure(grouping, by_level, of_group, squares, best_gini))
             # nan where a resample holds nobody of a group
-            means[grouping.name].append(
-                np.array([_divide(of_group[name], of_group["size"]) for name in _MEANS])
-            )
+            shares = [_divide(of_group[name], of_group["size"]) for name in _MEANS]
+            means[grouping.name].append(np.array(shares))
     fifth = MEASURES.index("top_20_share")
     held = {name: np.array([row[fifth] for row in rows]) for name, rows in measures.items()}
     first = max(held, key=lambda name: np.nan_to_num(held[name][0], nan=-1.0))

@@ -80,7 +80,7 @@ def verdict(
     total, *single = _errors(row, rules)
     single += _rivals(row, scores, rules)
     if of_total:
-        refused = [one.sentence for one in single if one and one.verdict == REFUSE]
+        refused = [reason.sentence for reason in single if reason and reason.verdict == REFUSE]
         single = [Reason(CARE, f"Not for single customers: {why}") for why in refused]
     of_origins = [] if origins is None else _origins(origins[origins["model"] == model], rules)
     reasons = [total, *single, *of_origins, *_evidence(row, rules)]

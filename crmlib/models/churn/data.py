@@ -261,9 +261,7 @@ def _customers(rows: pd.DataFrame, notes: list[str]) -> tuple[pd.Series, Array |
     customers = len(np.unique(codes))
     if customers == len(rows):
         return ids, None
-    notes.append(
-        f"{len(rows):,} rows are of {customers:,} customers: all rows of a customer stay on the same side of a split"
-    )
+    notes.append(f"{len(rows):,} rows are of {customers:,} customers; a split keeps those of each together")
     return ids, codes
 
 

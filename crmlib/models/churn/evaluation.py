@@ -247,10 +247,8 @@ def evaluate_churn(
         part["p_tenure"] = _by_tenure(data, column, train, test, random_state)
         parts.append(pd.DataFrame(part | {"p_base_rate": data.churned[train].mean()}))
     frame, rows = pd.concat(parts, ignore_index=True), np.concatenate([test for _, test in splits])
-    named, notes = (
-        {MODEL: "p_churn", WITHOUT: "p_without", TENURE: "p_tenure", BASE_RATE: "p_base_rate"},
-        [note],
-    )
+    named = {MODEL: "p_churn", WITHOUT: "p_without", TENURE: "p_tenure", BASE_RATE: "p_base_rate"}
+    notes = [note]
     if "p_without" not in frame:
         del named[WITHOUT]
     if column is None:
@@ -318,10 +316,7 @@ def _scores(
 
 def _deciles(predictions: dict[str, Predictions], weights: list[Array], churned: Array) -> pd.DataFrame:
     size, left, tables = len(churned) / 10, float(churned.sum()), []
-    drawn = {
-        model: np.array([predicted.gains(resample) for resample in weights])
-        for model, predicted in predictions.items()
-    }
+    drawn = {name: np.array([model.gains(w) for w in weights]) for name, model in predictions.items()}
     for model, predicted in predictions.items():
         gain = predicted.gains()
         part = np.diff(gain, prepend=0.0)

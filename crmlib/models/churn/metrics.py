@@ -139,10 +139,8 @@ def _shape(log_odds: Array) -> Array:
 def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFrame:
     """What happened to customers of similar predicted chances, with the uncertainty of a share."""
     order = np.argsort(p, kind="stable")
-    rows = [
-        (number, len(part), p[part].mean(), churned[part].mean())
-        for number, part in enumerate(np.array_split(order, groups), start=1)
-    ]
+    parts = enumerate(np.array_split(order, groups), start=1)
+    rows = [(number, len(part), p[part].mean(), churned[part].mean()) for number, part in parts]
     table = pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean"])
     low, high = wilson_interval(table["customers"] * table["actual_mean"], table["customers"])
     return table.assign(low=low, high=high)

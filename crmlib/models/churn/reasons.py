@@ -135,9 +135,7 @@ def _words(name: str, column: pd.Series, kind: str) -> Array:
     """A feature and its value as a reader calls it; made once for each distinct value."""
     codes, values = pd.factorize(column)
     shown = [f"{value:.6g}" if kind == NUMBER else fmt.column(str(value)) for value in values]
-    texts = np.array(
-        [*(f"{fmt.column(name)} {text}: " for text in shown), f"{fmt.column(name)} missing: "], dtype=object
-    )
+    texts = np.array([f"{fmt.column(name)} {text}: " for text in (*shown, "missing")], dtype=object)
     return texts[codes]  # missing has code -1: the last
 
 
