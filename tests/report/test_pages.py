@@ -18,6 +18,7 @@ from crmlib.report import pages as pages_module
 from crmlib.report import publish
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import plan_report
+from tests.notebooks.refresh import CHECKED, NOTEBOOKS
 
 from . import chromium
 from .conftest import RUN_CRM
@@ -328,6 +329,24 @@ def test_every_table_is_a_csv_and_a_parquet_and_page_one_names_each(suite):
     assert {"customers_to_contact_first", "customers_to_thank"} <= files
     for name in files:
         assert f'href="tables/{name}.csv"' in page
+
+
+def test_key_figures_are_those_that_the_notebooks_keep(suite):
+    """Of notebooks whose own study it is; of the others `make test` asks nbval."""
+    compared = []
+    for kept in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if '"study = \\"cdnow-sample\\"' in kept.read_text():
+            run = suite[0].parent / "notebooks" / kept.name
+            assert key_figures(run) == key_figures(kept), kept.name
+            compared.append(kept.name[:2])
+    assert {"00", "01", "02", "03", "04", "05", "06", "09", "12"} <= {*compared}
+
+
+def key_figures(path: Path) -> list[str]:
+    """What the cell of a notebook's key figures printed."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    (cell,) = [cell for cell in cells if CHECKED in cell["metadata"].get("tags", [])]
+    return ["".join(output["text"]) for output in cell["outputs"] if output["output_type"] == "stream"]
 
 
 def test_no_page_contradicts_another_and_none_shows_a_raw_value(suite):
