@@ -11,6 +11,9 @@ UV := $(shell command -v uv 2>/dev/null)
 # last, so that both end together; by the number of tests, a long module of few tests would.
 test library: export OMP_NUM_THREADS = 1
 
+# Key figures of the notebooks on the small study are tested with its report (tests/report/test_pages.py).
+ON_OTHERS = $(shell grep -L 'study = ."cdnow-sample' notebooks/*.ipynb)
+
 .DEFAULT_GOAL := help
 .PHONY: help report test library lab notebooks lint format house bench docs dist lock lessons clean
 
@@ -22,7 +25,7 @@ report: $(VENV)/.run  ## run the suite on a study (STUDY=cdnow) and print where 
 
 test: $(VENV)/.test   ## run all tests: library, docstrings, notebooks, pages in a browser
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
-	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider notebooks/*.ipynb
+	$(BIN)/pytest -q -n 2 --dist loadscope --nbval-lax --nbval-current-env -p no:cacheprovider $(ON_OTHERS)
 
 library: $(VENV)/.test  ## run the tests of the library and of the docstrings alone
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report

@@ -25,9 +25,13 @@ WRONG = {
 NAMES = [(crm, name) for name in crm.__all__] + [(charts, name) for name in charts.__all__]
 
 
+def parameters_of(thing):
+    return inspect.signature(thing).parameters.values()
+
+
 def called_with(thing, wrong):
     """What comes of giving every required parameter the same wrong value; None where that is refused."""
-    needed = [one for one in inspect.signature(thing).parameters.values() if one.default is one.empty]
+    needed = [one for one in parameters_of(thing) if one.default is one.empty]
     named = [
         one
         for one in needed
@@ -49,7 +53,9 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
     thing = getattr(room, name)
     if inspect.isclass(thing) and issubclass(thing, BaseException):
         return
-    for wrong in WRONG.values():
+    # A function without required parameters is called once: a firm, say, is simulated by any of them.
+    asked = inspect.isclass(thing) or any(one.default is one.empty for one in parameters_of(thing))
+    for wrong in WRONG.values() if asked else [None]:
         made = called_with(thing, wrong)
         if inspect.isclass(thing) and not isinstance(made, (type(None), pd.DataFrame)):
             for method in dir(thing):

@@ -67,7 +67,7 @@ NAMES = (
 
 
 @given(NAMES, NAMES, NAMES)
-@settings(max_examples=5, deadline=None, phases=GENERATE)
+@settings(max_examples=3, deadline=None, phases=GENERATE)
 def test_names_of_projects_studies_and_files(tmp_path_factory, top, name, file):
     root = tmp_path_factory.mktemp("any") / top
     project(root, name, f"{file}.csv")

@@ -33,7 +33,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize("opened", [lambda: FRAME, lambda: crm.open_study(FRAME)], ids=["frame", "study"])
-def test_four_threads_of_twelve_calls_are_as_good_as_one(opened):
+def test_four_threads_of_six_calls_are_as_good_as_one(opened):
     source = opened()
 
     def answer(question):
@@ -42,7 +42,7 @@ def test_four_threads_of_twelve_calls_are_as_good_as_one(opened):
         return pd.DataFrame(question(source if question is QUESTIONS[0] else BOUGHT))
 
     def calls(thread):
-        return [answer(QUESTIONS[(thread + call) % 3]) for call in range(12)]
+        return [answer(QUESTIONS[(thread + call) % 3]) for call in range(6)]
 
     with ThreadPoolExecutor(4) as pool:
         at_once = [pool.submit(calls, thread) for thread in range(4)]

@@ -163,7 +163,7 @@ def test_money_and_customers_agree_with_the_lenses(log, after, days):
     assert found["exposure_days"].between(1, days + 1).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     purchase_logs(),
     st.lists(st.tuples(st.sampled_from("abxy"), st.integers(0, 70), st.none() | st.integers(0, 50))),

@@ -55,7 +55,7 @@ class TestRevenue:
         with pytest.raises(CrmError, match="lose more than the start"):
             revenue_ratios(MOVED.assign(**wrong))
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(contracts)
     def test_movements_by_brute_force(self, rows: list) -> None:
         table = subscriptions(rows)

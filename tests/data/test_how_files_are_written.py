@@ -235,8 +235,14 @@ def texts_of(days, order, swapped=False):
     return written.where(days.dt.day > 12, days.dt.strftime(other)) if swapped else written
 
 
-@pytest.mark.parametrize("order", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y %H:%M"])
-@pytest.mark.parametrize(("first", "last"), [("2023-01-03", "2024-05-16"), ("2023-08-01", "2023-11-20")])
+@pytest.mark.parametrize(
+    ("order", "first", "last"),
+    [
+        ("%d/%m/%Y", "2023-01-03", "2024-05-16"),
+        ("%m/%d/%Y", "2023-08-01", "2023-11-20"),
+        ("%d.%m.%y %H:%M", "2023-08-01", "2023-11-20"),
+    ],
+)
 def test_texts_with_swapped_days_and_months_are_asked_about(project, order, first, last):
     days = pd.Series(pd.date_range(first, last).repeat(3))
     log = pd.DataFrame({"customer_id": "A", "date": texts_of(days, order, swapped=True), "amount": 5})

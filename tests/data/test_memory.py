@@ -32,7 +32,7 @@ def test_too_small_a_limit_is_named_with_what_was_needed_and_the_cure():
     assert "more were needed; raise CRMLIB_ENGINE_MEMORY, run one notebook at a time (--jobs 1)" in last
 
 
-# A hundred and fifty thousand customers take more than 20 MB together, and a fourth of them less.
+# A hundred and thirty thousand customers take more than 20 MB together, and a fourth of them less.
 SUMMARY = """
 import os
 import crmlib as crm
@@ -40,7 +40,7 @@ from crmlib.customers import _log
 from crmlib.data.engine import engine
 log = engine().sql(
     "SELECT 'C' || hash(i) % 150000 AS customer_id, DATE '2024-01-01' + (i % 300)::INTEGER AS date, "
-    "i % 97 + 1.0 AS amount FROM range(600000) t(i)"
+    "i % 97 + 1.0 AS amount FROM range(300000) t(i)"
 )
 fetch, parts = _log.fetch, []
 _log.fetch = lambda table: parts.append(1) or fetch(table)

@@ -103,7 +103,7 @@ def usable_by_itself(one, policy):
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(st.lists(row, min_size=1, max_size=60), st.lists(broken, max_size=3), policies)
 def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):

@@ -54,8 +54,16 @@ def test_two_commands_from_an_export_to_a_check(project, text, encoding, used, m
     assert "fail: buyers: " in checked.output
 
 
-@pytest.mark.parametrize("name", ["orders.csv", "orders.tsv", "orders.txt"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [
+        ("orders.csv", ","),
+        ("orders.csv", ";"),
+        ("orders.tsv", "\t"),
+        ("orders.tsv", ","),
+        ("orders.txt", "|"),
+    ],
+)
 def test_a_file_with_any_delimiter_is_read_by_the_study_that_was_written(project, name, delimiter):
     lines = ["customer_id,date,amount", "A,2024-01-05,10", "B,2024-02-06,20", "A,2024-03-07,30"]
     (project / name).write_text("\n".join(lines).replace(",", delimiter) + "\n")

@@ -40,7 +40,7 @@ class Browser:
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self.to_browser, self.from_browser = to_browser, os.fdopen(from_browser, "rb")
-        self.count, self.events, self.session = 0, [], None
+        self.count, self.events, self.session, self.unread = 0, [], None, b""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
@@ -59,8 +59,8 @@ class Browser:
         assert "error" not in answer, answer
         return answer["result"]
 
-    def open(self, path: Path, width: int, height: int = 900) -> list[dict]:
-        """Open a page at a width; return all that happened until it had loaded."""
+    def open(self, path: Path, width: int, height: int = 900, settle: int = 0) -> list[dict]:
+        """Open a page at a width; return all that happened until it had loaded, and `settle` milliseconds after."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -72,7 +72,7 @@ class Browser:
         self.call("Page.navigate", url=path.resolve().as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
-        self.evaluate("new Promise(done => setTimeout(done, 50))")
+        self.evaluate(f"new Promise(done => setTimeout(done, {settle}))")
         return list(self.events)
 
     def evaluate(self, expression: str):
@@ -86,10 +86,11 @@ class Browser:
         path.write_bytes(base64.b64decode(image))
 
     def _read(self) -> dict:
-        message = bytearray()
-        while (byte := self.from_browser.read(1)) != b"\0":
-            assert byte, "Chromium is gone"
-            message += byte
+        while b"\0" not in self.unread:  # a message holds the pictures of a page: megabytes
+            part = self.from_browser.read1(1 << 20)
+            assert part, "Chromium is gone"
+            self.unread += part
+        message, _, self.unread = self.unread.partition(b"\0")
         return json.loads(message)
 
 

@@ -18,9 +18,11 @@ from crmlib.report import pages as pages_module
 from crmlib.report import publish
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import plan_report
+from tests.notebooks.refresh import CHECKED, NOTEBOOKS
 
 from . import chromium
 from .conftest import RUN_CRM
+from .faults import faults_of
 
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]
 WIDTHS = [390, 1280]
@@ -95,7 +97,7 @@ def suite(tmp_path_factory):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_request_leaves_a_page_and_no_error_is_told(browser, pages, width):
     for page in pages:
-        events = browser.open(page, width)
+        events = browser.open(page, width, settle=50)
         asked = [
             one["params"]["request"]["url"]
             for one in events
@@ -329,6 +331,30 @@ def test_every_table_is_a_csv_and_a_parquet_and_page_one_names_each(suite):
         assert f'href="tables/{name}.csv"' in page
 
 
+def test_key_figures_are_those_that_the_notebooks_keep(suite):
+    """Of notebooks whose own study it is; of the others `make test` asks nbval."""
+    compared = []
+    for kept in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if '"study = \\"cdnow-sample\\"' in kept.read_text():
+            run = suite[0].parent / "notebooks" / kept.name
+            assert key_figures(run) == key_figures(kept), kept.name
+            compared.append(kept.name[:2])
+    assert {"00", "01", "02", "03", "04", "05", "06", "09", "12"} <= {*compared}
+
+
+def key_figures(path: Path) -> list[str]:
+    """What the cell of a notebook's key figures printed."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    (cell,) = [cell for cell in cells if CHECKED in cell["metadata"].get("tags", [])]
+    return ["".join(output["text"]) for output in cell["outputs"] if output["output_type"] == "stream"]
+
+
+def test_no_page_contradicts_another_and_none_shows_a_raw_value(suite):
+    """On the study of purchases; on others it is tested in test_one_meaning."""
+    faults = faults_of(suite[0].parent)
+    assert not faults, "\n".join(faults)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 1100)])
 def test_the_answer_its_picture_and_its_figures_stand_on_the_first_screen(browser, suite, width, height):
     """On a telephone, within a screen and a third."""
@@ -350,8 +376,8 @@ def test_on_a_telephone_a_table_keeps_its_first_column(browser, suite):
 
 
 def test_an_automated_check_of_accessibility_finds_no_violation(browser, pages, axe):
-    """axe-core on every page, all folds open, on a screen and on a telephone."""
-    for page, width in itertools.product(pages, WIDTHS):
+    """axe-core on every page, all folds open; on a screen and a telephone by turns, for all have one style."""
+    for page, width in zip(pages, itertools.cycle(WIDTHS), strict=False):
         browser.open(page, width)
         assert axe("document") == [], (page, width)
 
