@@ -24,6 +24,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "crmlib"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_extra_path = ["_made/site"]  # the example report
 html_show_sourcelink = False
 html_copy_source = False
@@ -55,6 +56,7 @@ SYNONYMS = {
     "Churn": ["churn rate", "attrition", "customer loss"],
     "CLV": ["LTV", "lifetime value", "customer lifetime value"],
     "Contribution": ["contribution margin", "profit per customer"],
+    "Cohort": ["vintage"],
     "Customer Pyramid": ["value tiers", "best customers"],
     "Frequency": ["number of purchases", "repeat purchases"],
     "Holdout": ["test set", "out of sample"],
@@ -91,7 +93,8 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     """Turn links of the repository into links of the site, and name the synonyms of the glossary's entries."""
     if page in COPIES:
         path = HERE.parent / COPIES[page]
-        source[0] = re.sub(
+        hidden = "---\nnosearch: true\n---\n\n" if page in ("benchmarks", "changelog") else ""
+        source[0] = hidden + re.sub(
             r"(?<=\]\()(?!https?:|#)([^)\s]+)",
             lambda link: os.path.relpath(path.parent / link[1], HERE),
             path.read_text(encoding="utf-8"),
@@ -100,14 +103,16 @@ def for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     text = CHAPTER.sub(
         lambda link: f'<a href="{up}report/{link[2]}.html{link[3] or ""}">{link[1]}</a>', source[0]
     )
+    text = text.replace("\n\n```\n", "\n```\n")  # doctest wants the blank line, readers do not
     for found, instead in OF_THE_REPOSITORY.items():
         text = re.sub(found, instead, text)
     if page == "glossary":
         for term, names in SYNONYMS.items():
             heading = f"\n## {term}\n"
             assert heading in text, f"the glossary has no entry {term}"
-            entries = "".join(f"\n```{{index}} single: {name}\n```\n" for name in names)
-            text = text.replace(heading, heading + entries)
+            # Before the heading, so that who follows the search sees it; the sign marks the chief place of a name.
+            entries = "".join(f"\n```{{index}} ! single: {name}\n```\n" for name in names)
+            text = text.replace(heading, entries + heading)
     source[0] = text
 
 

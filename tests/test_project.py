@@ -198,7 +198,7 @@ def test_time_spans_name_their_unit():
 
 
 def test_nothing_in_the_tree_is_larger_than_two_megabytes():
-    hidden = re.compile(r"\.(git|venv.*|cache|mypy_cache)|reports")
+    hidden = re.compile(r"\.(git|venv.*|cache|mypy_cache)|reports|dist")
     large = [
         path
         for path in ROOT.rglob("*")
