@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 BASE_CHANCE = 0.2  # to buy within the window, where no chapter has one: the size of the holdout rests on it
+NOTHING = "none"  # the action of a customer for whom there is nothing to do now
 CAP_DAYS = 14  # nobody is written to more often
 COLUMNS = [
     "customer_id", "segment", "cluster", "tier", "state", "p_alive", "expected_purchases", "clv", "clv_low",
@@ -142,7 +143,7 @@ def next_actions(
     found = best_actions(gain, cost, budget=budget, capacity=capacity)
     chosen = np.flatnonzero(found.option != NOBODY)
     option = found.option[chosen]
-    frame = customers.assign(next_action=None, expected_gain=np.nan, gain_low=np.nan, gain_high=np.nan)
+    frame = customers.assign(next_action=NOTHING, expected_gain=np.nan, gain_low=np.nan, gain_high=np.nan)
     frame = frame.assign(cost=np.nan, assumed=None, left_out=None, rule=None)
     frame["reason"] = _why_nothing(fits, gain, barred, margin)
     reach = normal_quantile(0.95) * error[chosen, option]

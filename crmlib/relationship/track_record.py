@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.findings import BETTER, UNDECIDED, WORSE
 from crmlib.no_rows import no_rows
 from crmlib.relationship.forecasts import COLUMNS as FORECAST
 from crmlib.relationship.forecasts import LEVEL, actual
@@ -152,8 +153,8 @@ class Record:
     def verdict(self) -> str:
         """Better, worse or undecided; what was decided first stays."""
         if max(self.evidence, self.against) < ENOUGH:
-            return "undecided"
-        return "better" if self.evidence >= self.against else "worse"
+            return UNDECIDED
+        return BETTER if self.evidence >= self.against else WORSE
 
     @property
     def sentence(self) -> str:
@@ -164,9 +165,9 @@ class Record:
         low, high = wilson_interval(self.inside, self.forecasts)
         share = fmt.interval(float(low), float(high), "share")
         told = {
-            "better": "They beat the naive forecast, last year's month by the recent trend",
-            "worse": "The naive forecast, last year's month by the recent trend, beats them",
-            "undecided": "Whether they beat the naive forecast, last year's month by the recent trend, is undecided",
+            BETTER: "They beat the naive forecast, last year's month by the recent trend",
+            WORSE: "The naive forecast, last year's month by the recent trend, beats them",
+            UNDECIDED: "Whether they beat the naive forecast, last year's month by the recent trend, is undecided",
         }
         return (
             f"Of {fmt.plural(self.forecasts, f'earlier {named}', f'earlier {named}'.replace('forecast', 'forecasts'))} "

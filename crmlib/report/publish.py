@@ -21,16 +21,23 @@ from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study.places import document
-from crmlib.study.published import TO_ACT_ON, cards, picture_of, published
+from crmlib.study.published import TO_ACT_ON, cards, figures_of, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
 
 
 def write_metrics(run: Path) -> dict[str, dict[str, Any]]:
-    """Merge the figures of all notebooks into metrics.json and return them by notebook."""
-    files = sorted(run.glob("metrics/*.json"))
-    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    """Merge the figures of all notebooks into metrics.json, as metrics.schema.json says, and return them by notebook.
+
+    Each figure has its verdict and why it is refused beside it, so that none is quoted without them.
+    """
+    metrics = {}
+    for path in sorted(run.glob("metrics/*.json")):
+        made = json.loads(path.read_text(encoding="utf-8"))
+        figures = {key: one | {"verdict": made["figure"]} for key, one in figures_of(made).items()}
+        metrics[path.stem] = made | {"figures": figures}
+    shutil.copyfile(Path(__file__).with_name("metrics.schema.json"), run / "metrics.schema.json")
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
 
@@ -105,7 +112,7 @@ def _index(
 _LISTS = {
     TO_ACT_ON: (
         "Whom to contact",
-        "The one list to act on, those with most money first.",
+        "Those with most money first; each customer's next action is in chapter 12.",
         10,
     ),
     "customers_to_thank": (
