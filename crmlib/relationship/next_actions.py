@@ -30,6 +30,7 @@ COLUMNS = [
     "clv_high", "p_churn", "next_product", "referral_value", "overdue", "next_action", "reason", "expected_gain",
     "gain_low", "gain_high", "cost", "assumed", "left_out",
 ]  # fmt: skip
+FEW = ["segment", "cluster", "tier", "state", "next_action", "reason"]
 LIST = [
     "customer_id", "next_action", "reason", "expected_gain", "gain_low", "gain_high", "cost", "assumed", "left_out",
     "rule", "runs", "assigned", "owner", "done_on", "outcome",
@@ -174,6 +175,7 @@ def next_actions(
     to_do = to_do.reset_index(drop=True)
     if to_do.empty:
         to_do = no_rows(LIST, _nothing(frame["reason"]))
+    frame = frame.astype(dict.fromkeys(FEW, "category"))  # few words for many customers
     checked = _checked(customers, rules, spend, allowed, margin, budget=budget, capacity=capacity)
     return NextActions(frame[COLUMNS], to_do, found.gap, holdouts, checked)
 
