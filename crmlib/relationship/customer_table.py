@@ -113,11 +113,15 @@ def customers_as_published(study: Study, everybody: Sequence[str]) -> pd.DataFra
         states = tables["states_of_customers"]
         tables["states_of_customers"] = states[~states["customer_id"].str.startswith("lead:")]
     ids, columns = pd.Index(everybody, name="customer_id"), dict[str, Any]()
-    for found in tables.values():
-        more = pd.Index(found["customer_id"].astype(str))
-        ids = ids.append(more[ids.get_indexer(more) < 0])
+    places: dict[str, np.ndarray] = {}
     for table, found in tables.items():
-        names, place = _TAKEN[table], ids.get_indexer(found["customer_id"].astype(str))
+        mine = pd.Index(found["customer_id"].astype(str))
+        places[table] = place = ids.get_indexer(mine)
+        new = place < 0
+        place[new] = len(ids) + np.arange(int(new.sum()))
+        ids = ids.append(mine[new]) if new.any() else ids
+    for table, found in tables.items():
+        names, place = _TAKEN[table], places[table]
         assert len(np.unique(place)) == len(place), f"{table} has a customer twice"
         for theirs, ours in names.items():
             if theirs in found and ours not in columns:

@@ -23,6 +23,7 @@ from crmlib.relationship.actions import (
     margin_of,
     measured_effect,
 )
+from crmlib.relationship.calendars import accounts_of_managers, calendar, pacing, pacing_in_words
 from crmlib.relationship.next_actions import NextActions, actions_of
 from crmlib.relationship.outlook import Outlook, outlook
 from crmlib.relationship.revenue import (
@@ -74,6 +75,10 @@ class Decisions:
         Every customer with the next action, and the list of what to do within the budget.
     outlook : Outlook
         What is forecast, and how right earlier forecasts were.
+    calendar, managers, pacing : DataFrame
+        As of `calendars.calendar`, `accounts_of_managers` and `pacing`.
+    opening : tuple of str
+        What became of the earlier lists, and where the month that runs will end.
     """
 
     sentences: tuple[str, ...]
@@ -88,6 +93,10 @@ class Decisions:
     listed_of: str
     actions: NextActions
     outlook: Outlook
+    calendar: pd.DataFrame
+    managers: pd.DataFrame
+    pacing: pd.DataFrame
+    opening: tuple[str, ...]
 
     @property
     def listed(self) -> Estimate:
@@ -181,9 +190,23 @@ def decisions(
         to_thank=customers_to_thank(summary, winnable),
         ahead=ahead,
         listed_of="customers with two purchases or more",
-        actions=actions_of(study, margin=margin, budget=budget, capacity=capacity),
-        outlook=outlook(study),
+        **_ahead(study, margin, dict(budget=budget, capacity=capacity)),
     )
+
+
+def _ahead(study: Study, margin: float | None, limits: dict[str, Any]) -> dict[str, Any]:
+    """The next actions, the forecasts and what is due."""
+    actions = actions_of(study, margin=margin, **limits)
+    log = study.transactions if study.has("transactions") else None
+    ahead, pace = outlook(study), pacing(log, study.table("budget"), as_of=study.as_of)
+    return {
+        "actions": actions,
+        "outlook": ahead,
+        "calendar": calendar(study, actions.customers),
+        "managers": accounts_of_managers(study, actions.customers),
+        "pacing": pace,
+        "opening": (*ahead.opening, *filter(None, [pacing_in_words(pace, study.currency)])),
+    }
 
 
 def _figure(study: Study, key: str) -> Estimate:
@@ -261,6 +284,5 @@ def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decision
         to_thank=no_rows("customer_id spent purchases last_bought usual_gap_days silent_days", reason),
         ahead=fmt.length(months, "M"),
         listed_of="customers with a contract",
-        actions=actions_of(study, margin=study.margin, **limits),
-        outlook=outlook(study),
+        **_ahead(study, study.margin, limits),
     )

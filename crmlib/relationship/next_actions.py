@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 BASE_CHANCE = 0.2  # to buy within the window, where no chapter has one: the size of the holdout rests on it
+NOTHING = "none"  # the action of a customer for whom there is nothing to do now
 CAP_DAYS = 14  # nobody is written to more often
 COLUMNS = [
     "customer_id", "segment", "cluster", "tier", "state", "p_alive", "expected_purchases", "clv", "clv_low",
     "clv_high", "p_churn", "next_product", "referral_value", "overdue", "next_action", "reason", "expected_gain",
     "gain_low", "gain_high", "cost", "assumed", "left_out",
 ]  # fmt: skip
+FEW = ["segment", "cluster", "tier", "state", "next_action", "reason"]
 LIST = [
     "customer_id", "next_action", "reason", "expected_gain", "gain_low", "gain_high", "cost", "assumed", "left_out",
     "rule", "runs", "assigned", "owner", "done_on", "outcome",
@@ -142,7 +144,7 @@ def next_actions(
     found = best_actions(gain, cost, budget=budget, capacity=capacity)
     chosen = np.flatnonzero(found.option != NOBODY)
     option = found.option[chosen]
-    frame = customers.assign(next_action=None, expected_gain=np.nan, gain_low=np.nan, gain_high=np.nan)
+    frame = customers.assign(next_action=NOTHING, expected_gain=np.nan, gain_low=np.nan, gain_high=np.nan)
     frame = frame.assign(cost=np.nan, assumed=None, left_out=None, rule=None)
     frame["reason"] = _why_nothing(fits, gain, barred, margin)
     reach = normal_quantile(0.95) * error[chosen, option]
@@ -173,6 +175,7 @@ def next_actions(
     to_do = to_do.reset_index(drop=True)
     if to_do.empty:
         to_do = no_rows(LIST, _nothing(frame["reason"]))
+    frame = frame.astype(dict.fromkeys(FEW, "category"))  # few words for many customers
     checked = _checked(customers, rules, spend, allowed, margin, budget=budget, capacity=capacity)
     return NextActions(frame[COLUMNS], to_do, found.gap, holdouts, checked)
 

@@ -14,6 +14,7 @@ from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.errors import CannotAnswerError, StudyError
 from crmlib.models.pareto_nbd import ParetoNBDModel
 from crmlib.no_rows import no_rows
+from crmlib.relationship.next_actions import NOTHING
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -154,7 +155,7 @@ def _told(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -
     if fmt.is_known(row.get("clv")):
         ends = fmt.interval(row["clv_low"], row["clv_high"], "money", study.currency)
         lines.append(f"Predicted, from now on: {fmt.money(row['clv'], study.currency)} ({ends}).")
-    if row and fmt.is_known(row["next_action"]):
+    if row and row["next_action"] != NOTHING:
         gain = fmt.money(row["expected_gain"], study.currency)
         rests = ", assumed" if row["assumed"] else ""
         left = " The customer is left out by chance: do nothing." if row["left_out"] is True else ""

@@ -170,11 +170,11 @@ def _holds(text: str, customers: pd.DataFrame) -> np.ndarray:
         holds &= known
         if how == "known" or not holds.any():
             continue
-        there = values.to_numpy(dtype=object)[known]
+        there = values.to_numpy()[known]
         if isinstance(value, float):
             there = pd.to_numeric(pd.Series(there), errors="coerce").to_numpy(dtype=float)
         elif isinstance(value, str):
-            there = there.astype(str)
+            there = there.astype(object).astype(str)
         met = np.zeros(len(customers), dtype=bool)
         met[known] = np.asarray(_COMPARE[how](there, value), dtype=bool)
         holds &= met

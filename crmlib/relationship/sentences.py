@@ -197,10 +197,11 @@ def next_actions_in_words(
     if nobody := why_none(to_do):
         return [f"There is nothing to do now: {nobody}."]
     total, cost = float(to_do["expected_gain"].sum()), float(to_do["cost"].sum())
+    near = f"no list within the same limits gains over {fmt.share(gap)} more"
+    near = near if gap > 0.0005 else "no list within the same limits gains more"
     lines = [
         f"The {fmt.plural(len(to_do), 'action')} of the list cost {fmt.money(cost, currency)} and are expected to gain "
-        f"{fmt.money(total, currency)} more than that; no list within the same limits gains over "
-        f"{fmt.share(gap)} more."
+        f"{fmt.money(total, currency)} more than that; {near}."
     ]
     if assumed := float(to_do.loc[to_do["assumed"].eq(True), "expected_gain"].sum()):
         rests = "rests on assumed changes, which no experiment has tested"

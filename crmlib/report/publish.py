@@ -21,7 +21,7 @@ from crmlib.report.notebooks import RUNNER_OWNED
 from crmlib.report.outcomes import Outcome
 from crmlib.report.plan import Chapter, Plan
 from crmlib.study.places import document
-from crmlib.study.published import TO_ACT_ON, cards, picture_of, published
+from crmlib.study.published import TO_ACT_ON, cards, figures_of, picture_of, published
 
 _TONES = {"ok": "good", PASS: "good", "good": "good", FAIL: "bad", "failed": "bad", "bad": "bad"}
 _MARKS = {"good": "✓", "care": "!", "bad": "✗"}
@@ -31,9 +31,16 @@ Metrics = dict[str, dict[str, Any]]
 
 
 def write_metrics(run: Path) -> Metrics:
-    """Merge the figures of all notebooks into metrics.json and return them by notebook."""
-    files = sorted(run.glob("metrics/*.json"))
-    metrics = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    """Merge the figures of all notebooks into metrics.json, as metrics.schema.json says, and return them by notebook.
+
+    Each figure has its verdict and why it is refused beside it, so that none is quoted without them.
+    """
+    metrics = {}
+    for path in sorted(run.glob("metrics/*.json")):
+        made = json.loads(path.read_text(encoding="utf-8"))
+        figures = {key: one | {"verdict": made["figure"]} for key, one in figures_of(made).items()}
+        metrics[path.stem] = made | {"figures": figures}
+    shutil.copyfile(Path(__file__).with_name("metrics.schema.json"), run / "metrics.schema.json")
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
 
@@ -102,7 +109,11 @@ def _index(
 _THANKED = "The best customers who buy as they always did: an offer would only cost money."
 # The lists of page one: name of the table, its title, what it is, and how many rows are shown.
 _LISTS = {
-    TO_ACT_ON: ("Whom to contact", "The one list to act on, those with most money first.", 10),
+    TO_ACT_ON: (
+        "Whom to contact",
+        "Those with most money first; each customer's next action is in chapter 12.",
+        10,
+    ),
     "customers_to_thank": ("Thank, don’t discount", _THANKED, 5),
 }
 

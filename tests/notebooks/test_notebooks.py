@@ -53,7 +53,7 @@ def test_the_map_and_the_readme_list_every_notebook_with_its_question():
 
 def test_it_declares_its_question_and_its_needs(notebook):
     about = notebook["metadata"]["crmlib"]
-    assert set(about) - {"reads_if_there"} == {"title", "question", "needs", "reads"}
+    assert set(about) - {"reads_if_there", "ledger"} == {"title", "question", "needs", "reads"}
     assert about["question"].endswith("?")
     assert set(about["needs"]) <= set(TABLE_NAMES)
     assert {*about["reads"], *about.get("reads_if_there", ())} <= NAMES
