@@ -29,7 +29,7 @@ def release(seed: int | None, to: Path) -> None:
 
 
 @lessons.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("folder", type=_path)
 @click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
