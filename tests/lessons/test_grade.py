@@ -182,7 +182,7 @@ def graded(tmp_path_factory):
         "--to",
         str(root / "out"),
         "--seconds",
-        "45",
+        "30",
     ]
     done = CliRunner().invoke(main, words)
     patch.undo()
