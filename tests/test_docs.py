@@ -39,7 +39,7 @@ def commands():
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("[", "").replace("]", "")
         for line in re.findall(
-            r"(?:^|[`/; ])crm ((?:report|new|check|list|runs|prune|add|simulate) ?[^`\n#&>|\"]*)",
+            r"(?:^|[`/; ])crm ((?:report|new|check|list|runs|prune|add|simulate|lessons) ?[^`\n#&>|\"]*)",
             text,
             flags=re.M,
         ):
@@ -51,6 +51,9 @@ def commands():
 def test_every_command_in_the_pages_is_understood(line):
     words = shlex.split(line.replace("{{ ds }}", "2026-01-01").replace("--jobs N", "--jobs 2"))
     command = main.get_command(click.Context(main), words[0])
+    while isinstance(command, click.Group):
+        words = words[1:]
+        command = command.get_command(click.Context(command), words[0])
     assert command is not None, f"there is no command {words[0]}"
     command.make_context("crm", words[1:])
 

@@ -29,7 +29,7 @@ def release(seed: int | None, to: Path) -> None:
 
 
 @lessons.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("folder", type=_path)
 @click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -47,7 +47,6 @@ def release(seed: int | None, to: Path) -> None:
 )
 def grade(folder: Path, key: Path, to: Path, seconds: int, memory: int) -> None:
     """Grade hand-ins, found as FOLDER/STUDENT/NN_lesson.ipynb, each on a firm of the student's own."""
-    from crmlib.lessons.grade import grade, read_key
+    from crmlib.lessons.grade import grade
 
-    secret = read_key(key, folder)
-    say(grade(folder, secret, to, seconds=seconds, memory_mb=memory, watch=say))
+    say(grade(folder, key, to, seconds=seconds, memory_mb=memory, watch=say))

@@ -27,12 +27,12 @@ _BLANK = "There is no answer."
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: an exercise of a hand-in, or all of it where `exercise` is empty."""
+    """A line of the table: an exercise of a hand-in, or all of it where `exercise` is empty; no points yet: None."""
 
     student: str
     lesson: str
     exercise: str
-    points: int
+    points: int | None
     of: int
     said: str
 
@@ -80,7 +80,7 @@ def number_from(key: bytes, *words: str) -> int:
 
 def grade(
     folder: Path,
-    key: bytes,
+    key_file: Path,
     to: Path,
     *,
     seconds: float,
@@ -93,8 +93,8 @@ def grade(
     ----------
     folder : Path
         `STUDENT/NN_lesson.ipynb`, with any folders between, as nbgrader has them.
-    key : bytes
-        The teacher's secret, from which each student's firm is made.
+    key_file : Path
+        The file of the teacher's secret, from which each student's firm is made; made if it is not there.
     to : Path
         Where `grades.csv` and the pages are written.
     seconds, memory_mb : float, int
@@ -105,26 +105,28 @@ def grade(
     Raises
     ------
     StudyError
-        If there is no hand-in.
+        If there is no hand-in, or the key is none.
     """
     paths = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
     paths = [path for path in paths if len(path.relative_to(folder).parts) > 1]
     if not paths:
         raise StudyError(f"{folder} has no hand-in; they are found as {folder}/STUDENT/NN_lesson.ipynb")
+    read_key(key_file, folder)
     to.mkdir(parents=True, exist_ok=True)
     by_student: dict[str, list[Graded]] = {}
     for path in paths:
         student = path.relative_to(folder).parts[0]
         try:
-            graded = grade_one(path, student, key, seconds=seconds, memory_mb=memory_mb)
+            graded = grade_one(path, student, key_file, seconds=seconds, memory_mb=memory_mb)
         except Exception as error:  # one hand-in must not end the others
             said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
             graded = Graded([Row(student, path.stem, "", 0, 0, said)])
         by_student.setdefault(student, []).append(graded)
-        points = sum(row.points for row in graded.rows)
-        watch(f"{student} {path.name}: {points} of {sum(row.of for row in graded.rows)}")
+        counted = [row for row in graded.rows if row.points is not None]
+        points, of = sum(row.points or 0 for row in counted), sum(row.of for row in counted)
+        watch(f"{student} {path.name}: {points} of {of}")
         if not graded.shut:
-            watch("This system cannot shut the hand-in in: it may read files, the key among them.")
+            watch("This system, or the place of the key, does not keep the hand-in from reading the key.")
     table = to / "grades.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
@@ -136,7 +138,7 @@ def grade(
     return table
 
 
-def grade_one(path: Path, student: str, key: bytes, *, seconds: float, memory_mb: int) -> Graded:
+def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memory_mb: int) -> Graded:
     """Grade one notebook on the student's own firm.
 
     Raises
@@ -147,9 +149,10 @@ def grade_one(path: Path, student: str, key: bytes, *, seconds: float, memory_mb
     cells, about = read_cells(path)
     number, lesson = _lesson_of(path, about)
     name = f"{number:02d}"
+    key = read_key(key_file, path.parent)
     seed = number_from(key, student, name)
     hand_in = put_back(lesson, cells, seed)
-    ran = run(hand_in, seconds=seconds, memory_mb=memory_mb)
+    ran = run(hand_in, key_file, seconds=seconds, memory_mb=memory_mb)
     exercises = [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
     firm = lesson_firm(seed)
     rows = []
@@ -163,6 +166,9 @@ def grade_one(path: Path, student: str, key: bytes, *, seconds: float, memory_mb
         elif not ran.done:
             said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
         rows.append(Row(student, name, one.number, int(right), 1, said))
+    if lesson["metadata"]["crmlib_lesson"]["graded_memo"]:
+        said = "to be read" if hand_in.memo else "There is none."
+        rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, said))
     questions = lesson["metadata"]["crmlib_lesson"]["questions"]
     question = questions[number_from(key, student, name, "question") % len(questions)]
     return Graded(rows, hand_in.remarks, hand_in.memo, question, ran.shut or not ran.done)
@@ -206,5 +212,6 @@ def _page(student: str, found: list[Graded]) -> str:
 
 
 def _line(row: Row) -> str:
-    said = html.escape(row.said)
-    return f"<tr><td>{html.escape(row.exercise)}<td>{row.points} of {row.of}<td>{said}</tr>"
+    points = "–" if row.points is None else row.points
+    cells = (row.exercise, f"{points} of {row.of}", row.said)
+    return f"<tr>{''.join(f'<td>{html.escape(cell)}' for cell in cells)}</tr>"

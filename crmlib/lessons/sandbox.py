@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from crmlib.lessons.exercise import EXERCISES
@@ -29,13 +30,15 @@ class Ran:
     shut: bool = False
 
 
-def run(hand_in: HandIn, *, seconds: float, memory_mb: int) -> Ran:
+def run(hand_in: HandIn, secret: Path, *, seconds: float, memory_mb: int) -> Ran:
     """Run a hand-in.
 
     Parameters
     ----------
     hand_in : HandIn
         Its cells in order.
+    secret : Path
+        A file that it must not be able to read; `shut` says whether that is so.
     seconds : float
         Of the whole run, on the clock and of the processor; a cell may take a third of it.
     memory_mb : int
@@ -60,7 +63,10 @@ def run(hand_in: HandIn, *, seconds: float, memory_mb: int) -> Ran:
             start_new_session=True,
         )
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(json.dumps(job | {"folder": folder}).encode(), timeout=seconds + 30)
+            process.communicate(
+                json.dumps(job | {"folder": folder, "secret": str(secret.resolve())}).encode(),
+                timeout=seconds + 30,
+            )
         if hasattr(os, "killpg"):
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)  # with all that it started

@@ -36,7 +36,8 @@ def main() -> None:
     home = [sys.prefix, sys.base_prefix, str(Path(crmlib.__file__).parent), "/usr", "/lib", "/lib64", "/etc"]
     limit(job["seconds"], job["memory_mb"])
     home += [f"/proc/{os.getpid()}"]  # where libraries look for what this process has loaded
-    says(out, shut=shut_in([*home, *(one for one in sys.path if one)], job["folder"]))
+    home += [one for one in sys.path if Path(one).name in ("site-packages", "dist-packages")]
+    says(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
     signal.signal(signal.SIGALRM, _too_long) if hasattr(signal, "SIGALRM") else None
     for cell in job["cells"]:
         if "variable" in cell:
@@ -49,6 +50,13 @@ def main() -> None:
     says(out, done=True)
     out.flush()
     os._exit(0)  # whatever a cell left running
+
+
+def _can_read(path: str) -> bool:
+    try:
+        return bool(Path(path).read_bytes())
+    except OSError:
+        return False
 
 
 def says(out: TextIO, **what: Any) -> None:

@@ -1,6 +1,7 @@
 """Each exercise knows its right answer and its mistakes; it gives a hint to a mistake and never the answer."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,34 +26,31 @@ def test_there_are_two_in_each_of_fourteen_lessons():
     assert hints().keys() == EXERCISES.keys()
 
 
+@pytest.fixture
+def known(number, firm):
+    """The exercise, its right answer and its mistakes on this firm, computed once."""
+    found = EXERCISES[number].reference(firm)
+    return replace(EXERCISES[number], reference=lambda _firm: found), *found
+
+
 @EACH
-def test_right_is_right_and_each_mistake_gets_its_hint(number, firm):
-    one = EXERCISES[number]
-    right, mistakes = one.reference(firm)
+def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
+    one, right, mistakes = known
     assert crm.check(number, right, firm).right
-    assert crm.check(number, np.float64(right), firm).said == "Right."
+    assert one.judge(firm, np.float64(right)).said == "Right."
     assert len(mistakes) >= 2
     assert mistakes.keys() == hints()[number].keys()
     for name, wrong in mistakes.items():
-        checked = crm.check(number, wrong, firm)
+        checked = one.judge(firm, wrong)
         assert (checked.right, checked.said) == (False, hints()[number][name]), name
-
-
-@EACH
-def test_nothing_that_is_said_has_the_answer(number, firm):
-    right, _mistakes = EXERCISES[number].reference(firm)
-    said = [*hints()[number].values(), crm.check(number, 1.7 * right + 0.31, firm).said]
-    numbers = {f"{right:.{digits}f}" for digits in range(2, 5)} | {f"{right:,.0f}"} - {f"{right:.0f}"[:1]}
-    assert not [text for text in said for one in numbers if one in text.split()]
-
-
-@EACH
-def test_a_number_just_outside_the_tolerance_is_wrong(number, firm):
-    one = EXERCISES[number]
-    right, _mistakes = one.reference(firm)
+    # a number just outside the tolerance is wrong
     assert one.tolerance <= 0.005
-    assert not crm.check(number, right * (1 + 2.5 * one.tolerance), firm).right
-    assert crm.check(number, right * (1 + 0.9 * one.tolerance), firm).right
+    assert not one.judge(firm, right * (1 + 2.5 * one.tolerance)).right
+    assert one.judge(firm, right * (1 + 0.9 * one.tolerance)).right
+    # nothing that is said has the answer
+    said = [*hints()[number].values(), one.judge(firm, 1.7 * right + 0.31).said]
+    numbers = {f"{right:.{digits}f}" for digits in range(2, 5)}
+    assert not [text for text in said for answer in numbers if answer in text.split()]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from crmlib.lessons.hand_in import grade_id, put_back, read_cells
 from tests.lessons.hand_ins import blank, cell_of, hand_in, solved, with_answers
 
 KEY = bytes(range(16))
+ROOT = Path(__file__).parents[2]
 
 
 def put(notebook):
@@ -153,7 +155,10 @@ def graded(tmp_path_factory):
         return notebook | {"cells": needed + [cell for cell in notebook["cells"] if grade_id(cell)]}
 
     lesson = short(solved())
-    spy = f"print(open({str(key)!r}).read())\nanswer_1_1 = 1"
+    project = str(ROOT / "pyproject.toml")  # a key may lie here: the project is where the command is used
+    spy = f"answer_1_1 = []\nfor path in {[str(key), project]!r}:\n    try:\n"
+    spy += "        answer_1_1 += [open(path).read()]\n"
+    spy += "    except PermissionError:\n        pass\nanswer_1_1 = answer_1_1 or 'refused'"
     typed_in = {"1.1": "answer_1_1 = 9947", "1.2": "answer_1_2 = log['amount'].mean()"}
     for student, notebook in {
         "best": lesson,
@@ -172,7 +177,9 @@ def graded(tmp_path_factory):
     other["metadata"].pop("crmlib_lesson")
     hand_in(hand_ins, "unknown", other, name="homework.txt.ipynb")
     patch = pytest.MonkeyPatch()
-    patch.setattr(grading, "_lesson", lambda path: lesson)
+    graded_memo = lesson["metadata"]["crmlib_lesson"] | {"graded_memo": True}
+    given = lesson | {"metadata": lesson["metadata"] | {"crmlib_lesson": graded_memo}}
+    patch.setattr(grading, "_lesson", lambda path: given)
     words = [
         "lessons",
         "grade",
@@ -182,11 +189,12 @@ def graded(tmp_path_factory):
         "--to",
         str(root / "out"),
         "--seconds",
-        "45",
+        "30",
     ]
     done = CliRunner().invoke(main, words)
     patch.undo()
     assert done.exit_code == 0, done.output
+    assert "does not keep" not in done.output or not hasattr(os, "O_PATH")
     with (root / "out" / "grades.csv").open(encoding="utf-8") as file:
         return root / "out", {(row["student"], row["exercise"]): row for row in csv.DictReader(file)}
 
@@ -196,6 +204,7 @@ def graded(tmp_path_factory):
     [
         ("best", "1.1", "1", "Right."),
         ("best", "1.2", "1", "Right."),
+        ("best", "recommendation", "", "to be read"),
         ("typed in", "1.1", "0", "Not yet"),
         ("typed in", "1.2", "0", "This is the mean of the rows. An order has several."),
         ("loop", "1.1", "0", "TimeoutError: the cell took too long"),
@@ -218,7 +227,7 @@ def test_what_each_hand_in_gets(graded, student, exercise, points, said):
 @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only Linux limits memory and files")
 def test_memory_is_limited_and_the_key_cannot_be_read(graded):
     assert "MemoryError" in graded[1]["spy", "1.2"]["said"]
-    assert "PermissionError" in graded[1]["spy", "1.1"]["said"]
+    assert graded[1]["spy", "1.1"]["said"] == "The answer is a text; give a number."  # it is "refused"
 
 
 def test_each_student_gets_a_page_with_the_memo_and_a_question(graded):

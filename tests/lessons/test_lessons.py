@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from crmlib.lessons.check import PRACTICE_SEED
@@ -42,11 +42,11 @@ def shell(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     one = InteractiveShell.instance()
     one.reset(new_session=False)
     yield one
-    matplotlib.pyplot.close("all")
+    plt.close("all")
     one.reset(new_session=False)
 
 

@@ -11,7 +11,7 @@ from crmlib.lessons.exercises.frames import LAST_DAY, after_first, bought, contr
 from crmlib.simulation.simulate import SimulatedFirm
 
 Answer = tuple[Any, dict[str, Any]]
-FOR_80_PER_CENT = 7.85  # the square of both quantiles: a test at 5 % with a power of 80 %
+FOR_80_PER_CENT = 7.85  # the factor of a test at 5 % with a power of 80 %, as lesson 4 gives it
 
 
 @exercise("1.1")
