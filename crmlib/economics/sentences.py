@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -62,16 +61,14 @@ def value_of_months(table: pd.DataFrame, life: str) -> str:
     if not p < 0.05:
         return f"Customers {each}; the {len(rows)} months of acquisition do not differ beyond chance"
     low, high = (money(float(rows["clv_mean"].quantile(end))) for end in (0.25, 0.75))
-    return (
-        f"Customers {each}; months of acquisition differ beyond chance, half of them between {low} and {high}"
-    )
+    half = f"half of them between {low} and {high}"
+    return f"Customers {each}; months of acquisition differ beyond chance, {half}"
 
 
 def widest_assumption(settings: pd.DataFrame) -> str:
     """The assumption that moves lifetime value most."""
-    known = (
-        settings.dropna(subset=["clv"]).sort_values("clv", kind="stable").groupby("assumption", sort=False)
-    )
+    ordered = settings.dropna(subset=["clv"]).sort_values("clv", kind="stable")
+    known = ordered.groupby("assumption", sort=False)
     if not len(known):
         return ""
     low, high = known.first(), known.last()
@@ -98,17 +95,15 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
     rankings = known["ranking"] if "ranking" in known else pd.Series("", index=known.index)
     tops = known.loc[known["profit"].groupby(rankings, sort=False).idxmax()]
     first, of_first = tops.iloc[0], known[rankings == rankings[tops.index[0]]]
-    name = fmt.capital(fmt.short_name(str(rankings[tops.index[0]])))
-    first_part = (
-        f"{name}: {_cut_off(first, of_first)}" if len(tops) > 1 else fmt.capital(_cut_off(first, of_first))
-    )
     if len(tops) == 1:
-        return first_part
+        return fmt.capital(_cut_off(first, of_first))
+    name = fmt.capital(fmt.short_name(str(rankings[tops.index[0]])))
     others = [
         f"{fmt.short_name(str(rankings[place]))}: at most {money(row['profit'])}{_interval(row)}"
         for place, row in tops.iloc[1:].iterrows()
     ]
-    found, apart = "; ".join([first_part, *others]), curve.attrs.get("lead")
+    found = "; ".join([f"{name}: {_cut_off(first, of_first)}", *others])
+    apart = curve.attrs.get("lead")
     if not apart:  # the interval of the first ranking's profit less the second's
         return found
     lead = float(tops["profit"].iloc[0] - tops["profit"].iloc[1])
@@ -117,16 +112,17 @@ def best_cut_off_in_words(curve: pd.DataFrame) -> str:
 
 def _cut_off(top: pd.Series, curve: pd.DataFrame) -> str:
     share, earned = fmt.share(top["share_contacted"]), f"{money(top['profit'])}{_interval(top)}"
+    not_shown = f"no contact is shown to pay, at most {earned} at {share} of customers"
     if "behind_error" not in curve:
-        shown = not top.get("profit_low", np.inf) <= 0
-        contacting = f"contacting {share} of customers earns {earned}"
         return (
-            contacting if shown else f"no contact is shown to pay, at most {earned} at {share} of customers"
+            not_shown
+            if top.get("profit_low", np.inf) <= 0
+            else f"contacting {share} of customers earns {earned}"
         )
     near = curve.loc[curve["profit"] >= top["profit"] - curve["behind_error"], "share_contacted"]
     low, high = float(near.min()), float(near.max())
     if low == 0:
-        return f"no contact is shown to pay, at most {earned} at {share} of customers"
+        return not_shown
     if low == high:
         return f"contacting {'everybody' if low == 1 else f'{share} of customers'} earns most, {earned}"
     whom = f"{fmt.share(low)} or more" if high == 1 else f"{fmt.share(low)} to {fmt.share(high)}"
@@ -149,9 +145,8 @@ def worth_of_next_points(curve: pd.DataFrame, rate: float, points: float, of: st
         return f"The firm's retention of {fmt.share(rate)} lies outside the curve"
     ordered = curve.sort_values("retention_rate")
     net_known = bool(ordered["net"].notna().any())
-    now, then = np.interp(
-        [rate, rate + points], ordered["retention_rate"], ordered["net" if net_known else "gross"]
-    )
+    values = ordered["net" if net_known else "gross"]
+    now, then = np.interp([rate, rate + points], ordered["retention_rate"], values)
     worth = f"At {fmt.share(rate)} retention a customer brings {money(now)}{of} in all"
     if net_known and not np.allclose(curve["gross"], curve["net"]):
         worth += ", net of acquisition cost"
@@ -229,12 +224,10 @@ def members_beside_others(uplift: pd.DataFrame, is_money: bool) -> str:
     if "matched" not in rows.index:
         return "No member has similar customers for a comparison"
     like = _difference_of(rows.loc["matched"], is_money)
-    text = f"compared with similar customers, members buy {_more(like.value, is_money)} a month"
+    more = _more(like.value, is_money)
+    text = f"compared with similar customers, members buy {more} a month"
     if "after joining" in rows.index:
-        naive, more = (
-            _more(float(rows.loc["after joining", "difference"]), is_money),
-            _more(like.value, is_money),
-        )
+        naive = _more(float(rows.loc["after joining", "difference"]), is_money)
         text = f"Members buy {naive} a month than others; compared with similar customers, {more}"
     return compared(text, like)
 
@@ -245,9 +238,5 @@ def _difference_of(row: pd.Series, is_money: bool) -> Estimate:
 
 
 def _more(difference: float, is_money: bool) -> str:
-    amount = _written(is_money)(abs(difference))
+    amount = money(abs(difference)) if is_money else fmt.number(abs(difference))
     return f"{amount} {'more' if difference >= 0 else 'less'}"
-
-
-def _written(is_money: bool) -> Callable[[float], str]:
-    return money if is_money else fmt.number

@@ -138,10 +138,8 @@ def clv_sensitivity(
     whole, tables = total(base), []
     for name, settings in changes.items():
         every = [*settings, base[name]]
-        table = pd.DataFrame(
-            {"assumption": ASSUMPTIONS[name], "setting": [_setting(name, setting) for setting in every]}
-        )
-        table["value"] = every
+        table = pd.DataFrame({"setting": [_setting(name, setting) for setting in every], "value": every})
+        table.insert(0, "assumption", ASSUMPTIONS[name])
         table["clv"] = [*(total({**base, name: setting}) for setting in settings), whole]
         tables.append(table.sort_values("clv", kind="stable"))
     found = pd.concat(tables, ignore_index=True)
@@ -189,17 +187,14 @@ def value_by_acquisition_month(
     unit = TimeUnit.parse(summary.time_unit)
     length = periods(life, unit)
     month = pd.to_datetime(summary["first_purchase"]).dt.to_period("M").dt.start_time
-    terms: dict[str, Any] = {
-        "discount_rate_per_year": discount_rate_per_year,
-        "margin": margin,
-        "interval": None,
-    }
+    terms: dict[str, Any] = {"discount_rate_per_year": discount_rate_per_year, "margin": margin}
     realised = margin * _realised(transactions, summary.as_of, round(length * unit.days))
     each = pd.DataFrame({"month": month, "so_far": summary["customer_id"].map(realised).fillna(0.0)})
     each["expected"] = 0.0
     for _month, rows in summary.groupby(month):
         left = max(length - float(rows["T"].mean()), 0.0)
-        values = customer_lifetime_value(transaction_model, spend_model, rows, horizon=left, **terms)
+        about = dict(horizon=left, interval=None, **terms)
+        values = customer_lifetime_value(transaction_model, spend_model, rows, **about)
         each.loc[rows.index, "expected"] = values["clv"]
     each["clv_mean"] = each["so_far"] + each["expected"]
     by_month = each.groupby("month")
@@ -248,16 +243,15 @@ def top_customers(
             "values and summary are not the same customers in the same order; make one from the other"
         )
     best = values["clv"].sort_values(ascending=False, kind="stable").index[:n]
-    unit = getattr(summary, "time_unit", None)
-    chosen = values.loc[best]
-    since = summary.loc[best, "time_since_last_purchase"]
-    rows = zip(summary.loc[best, "frequency"], since, chosen.itertuples(), strict=True)
+    unit, known, chosen = getattr(summary, "time_unit", None), summary.loc[best], values.loc[best]
+    since = [
+        fmt.write(ago, TimeUnit.parse(unit).value) if isinstance(unit, str) else fmt.number(ago, 1)
+        for ago in known["time_since_last_purchase"]
+    ]
     why = [
-        f"{fmt.count(frequency)} repeat purchases, the last "
-        f"{fmt.write(ago, TimeUnit.parse(unit).value) if isinstance(unit, str) else fmt.number(ago, 1)} ago; P(alive) "
-        f"{fmt.chance(row.p_alive)}; {row.expected_purchases:.1f} purchases expected at "
-        f"{fmt.money(row.expected_spend, currency)}"
-        for frequency, ago, row in rows
+        f"{fmt.count(frequency)} repeat purchases, the last {ago} ago; P(alive) {fmt.chance(row.p_alive)}; "
+        f"{row.expected_purchases:.1f} purchases expected at {fmt.money(row.expected_spend, currency)}"
+        for frequency, ago, row in zip(known["frequency"], since, chosen.itertuples(), strict=True)
     ]
     kept = chosen[["customer_id", "clv", "clv_low", "clv_high"]]
     return kept.assign(why=why).reset_index(drop=True)

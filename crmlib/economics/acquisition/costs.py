@@ -18,7 +18,7 @@ from crmlib.economics.acquisition.data import (
     AcquisitionData,
     by_channel,
     of_channel,
-)  # fmt: skip
+)
 from crmlib.economics.acquisition.ratios import difference, with_ratio
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
