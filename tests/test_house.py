@@ -44,8 +44,8 @@ CHOICES = {
     ways_out_of_lead.leave ways_out_of_lead.price_rise value_by_age.ages worth_of_points.points write_study.root
     """.split()
 }
-MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}
-MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 264, 31_300, 10_670
+MOST_NAMES = {"crmlib": 78, "crmlib.charts": 35}
+MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 262, 30_500, 9_850
 HOUSE = modules()
 
 
