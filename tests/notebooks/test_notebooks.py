@@ -7,15 +7,15 @@ import re
 import subprocess
 import sys
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from nbclient import NotebookClient
 
 from crmlib.data.contracts import TABLE_NAMES
 from crmlib.report.notebooks import read_notebooks
+from crmlib.report.plan import plan_report
 from tests.notebooks.refresh import CHECKED, NOTEBOOKS
+from tests.notebooks.warm import run_notebook
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 NAMES = {path.stem for path in PATHS}
@@ -159,13 +159,12 @@ def test_the_audit_of_a_short_log_says_nothing_of_months_that_it_does_not_hold(
     first, label, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
-    notebook = nbformat.read(NOTEBOOKS / "02_customer_base_audit.ipynb", as_version=4)
-    (cell,) = tagged(notebook, "parameters")
-    cell["source"] += f"\nstudy = {str(shop_from(first, tmp_path))!r}"
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    plan = plan_report(str(shop_from(first, tmp_path)))
+    ended = run_notebook(NOTEBOOKS / "02_customer_base_audit.ipynb", plan, tmp_path)
+    assert ended.how == "ok", ended.faults
     found = json.loads((tmp_path / "metrics" / "02_customer_base_audit.json").read_text())
     period = found["figures"]["period_value"]
-    shown = json.dumps(notebook)
+    shown = (tmp_path / "02_customer_base_audit.ipynb").read_text(encoding="utf-8")
     assert "2024" not in found["headline"]
     assert "Dec 2024" not in shown
     if label:
