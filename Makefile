@@ -53,13 +53,13 @@ bench: $(VENV)/.test  ## measure against peers and floors; writes tests/benchmar
 
 docs: .venv-docs/.docs  ## build the site into docs/_build/html, and check its pages, links, pictures and search
 	$(DOCS)/python docs/make.py
-	$(DOCS)/pytest -q -p no:cacheprovider docs/check_site.py
+	$(DOCS)/python -m pytest -q -p no:cacheprovider docs/check_site.py
 
 dist: .venv-docs/.docs  ## build the wheel and the source archive into dist/, and install and try them
 	rm -rf dist
 	$(DOCS)/python -m build
 	$(DOCS)/twine check --strict dist/*
-	$(DOCS)/pytest -q -p no:cacheprovider tests/release/check_wheel.py
+	$(DOCS)/python -m pytest -q -p no:cacheprovider tests/release/check_wheel.py
 
 lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -173,3 +174,10 @@ def test_the_page_of_claims_shows_an_entry_of_the_ledger():
     page = (ROOT / "docs/how-to/add-a-claim.md").read_text(encoding="utf-8")
     (shown,) = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, flags=re.S)[1])
     assert shown in yaml.safe_load((ROOT / "crmlib/relationship/claims.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_page_of_optional_parts_lists_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M))
+    assert listed == {*project["optional-dependencies"]} - {"test", "docs"}
