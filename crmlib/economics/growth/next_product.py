@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,12 +24,17 @@ _OFFERS = "customer_id next_product because score"
 
 
 class Bought(NamedTuple):
-    """Who has bought what: `owned` (sparse, customers by items), the customers' ids and lines, and the items' names."""
+    """Who has bought what: `owned` (sparse, customers by items), the customers' ids and lines, and the items' names.
+
+    `similar`: the cosine of the customers of each two products; `popular`: by line of business, see `_popularity`.
+    """
 
     owned: Any
     customers: pd.Index
     line: Array
     items: pd.Index
+    similar: Array
+    popular: dict[float, Array]
 
 
 def _first_days(data: GrowthData) -> pd.DataFrame:
@@ -48,7 +54,8 @@ def _bought(pairs: pd.DataFrame) -> Bought:
     lines = kept.groupby("customer_id")["line"].first()
     place = lines.index.get_indexer(kept["customer_id"]), items.get_indexer(kept["item"])
     owned = csr_array((np.ones(len(kept)), place), shape=(len(lines), len(items)))
-    return Bought(owned, lines.index, lines.to_numpy(dtype=float), items)
+    line = lines.to_numpy(dtype=float)
+    return Bought(owned, lines.index, line, items, _similarity(owned), _popularity(owned, line))
 
 
 def _similarity(owned: Any) -> Array:
@@ -60,22 +67,24 @@ def _similarity(owned: Any) -> Array:
     return np.asarray(found)
 
 
-def _popularity(known: Bought) -> dict[float, Array]:
+def _popularity(owned: Any, lines: Array) -> dict[float, Array]:
     """The share of the customers of a line of business who have bought each product; a bit of the share of all."""
-    overall = np.asarray(known.owned.sum(axis=0), dtype=float).ravel() / max(known.owned.shape[0], 1)
-    found = {}
-    for line in np.unique(known.line):
-        some = known.line == line
-        found[float(line)] = np.asarray(known.owned[some].sum(axis=0)).ravel() / some.sum() + 1e-6 * overall
-    return found
+    overall = np.asarray(owned.sum(axis=0), dtype=float).ravel() / max(owned.shape[0], 1)
+    of_line = {float(line): owned[lines == line] for line in np.unique(lines)}
+    return {line: np.asarray(some.mean(axis=0)).ravel() + 1e-6 * overall for line, some in of_line.items()}
 
 
-def _scores(known: Bought, method: str, rows: Any, similar: Array, popular: dict[float, Array]) -> Array:
-    """The score of each product for these customers; what they own is out. Equal scores go by popularity."""
-    usual = np.stack([popular[float(line)] for line in known.line[rows]])
-    owned = known.owned[rows].toarray()
-    score = usual if method == POPULAR else owned @ similar + 1e-9 * usual
-    return np.where(owned > 0, -np.inf, score)
+def _scores(known: Bought, method: str, who: Any) -> Iterator[tuple[Any, Array]]:
+    """Some customers at a time, and the score of each product for them; what they own is out.
+
+    Equal scores go by popularity.
+    """
+    for start in range(0, len(who), AT_ONCE):
+        rows = who[start : start + AT_ONCE]
+        usual = np.stack([known.popular[float(line)] for line in known.line[rows]])
+        owned = known.owned[rows].toarray()
+        score = usual if method == POPULAR else owned @ known.similar + 1e-9 * usual
+        yield rows, np.where(owned > 0, -np.inf, score)
 
 
 def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
@@ -100,8 +109,7 @@ def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
     who = np.unique(known.customers.get_indexer(later["customer_id"]))
     new = np.zeros((len(known.customers), len(known.items)), dtype=bool)
     new[known.customers.get_indexer(later["customer_id"]), known.items.get_indexer(later["item"])] = True
-    similar, popular = _similarity(known.owned), _popularity(known)
-    ranks = {name: _first_hit(known, name, who, new, similar, popular) for name in METHODS}
+    ranks = {name: _first_hit(known, name, who, new) for name in METHODS}
     hit = {name: ranks[name] <= OFFERS for name in METHODS}
     found = [
         {"method": name, "customers": len(who), **share_with_ends("hit_rate", hit[name].sum(), len(who))}
@@ -113,14 +121,10 @@ def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
     return with_finding(pd.DataFrame(found), sentences.next_product_in_words, OFFERS, horizon_days, *ends)
 
 
-def _first_hit(
-    known: Bought, method: str, who: Any, new: Any, similar: Array, popular: dict[float, Array]
-) -> Array:
+def _first_hit(known: Bought, method: str, who: Any, new: Any) -> Array:
     """The place in the ranking of the first product that each of these customers has bought since."""
     found = []
-    for start in range(0, len(who), AT_ONCE):
-        rows = who[start : start + AT_ONCE]
-        score = _scores(known, method, rows, similar, popular)
+    for rows, score in _scores(known, method, who):
         best = np.where(new[rows], score, -np.inf).max(axis=1, keepdims=True)
         # Of products with equal scores the middle one counts.
         found.append((score > best).sum(axis=1) + ((score == best).sum(axis=1) + 1) / 2)
@@ -142,12 +146,10 @@ def next_offers(data: GrowthData, tested: pd.DataFrame) -> pd.DataFrame:
     if not len(rows) or len(known.items) < 2:
         return no_rows(_OFFERS, f"nobody has bought within {RECENT_DAYS} days, or there is only one product")
     method = tested.loc[tested["mrr"].idxmax(), "method"] if len(tested) else POPULAR
-    similar, popular, found = _similarity(known.owned), _popularity(known), []
-    for start in range(0, len(rows), AT_ONCE):
-        some = rows[start : start + AT_ONCE]
-        score = _scores(known, method, some, similar, popular)
+    found = []
+    for some, score in _scores(known, method, rows):
         best = score.argmax(axis=1)
-        why = (known.owned[some].toarray() * similar[best]).argmax(axis=1)
+        why = (known.owned[some].toarray() * known.similar[best]).argmax(axis=1)
         reason = known.items[why] if method == COSINE else np.full(len(some), "bought by many")
         frame = {"customer_id": known.customers[some], "next_product": known.items[best], "because": reason}
         found.append(pd.DataFrame(frame | {"score": score.max(axis=1)}))
