@@ -46,7 +46,7 @@ def month_against_others(
     >>> frame = frame.assign(month=pd.Timestamp("2024-06-01"))
     >>> print(month_against_others(frame, "Revenue fell by USD 10", currency="USD").alt)
     Revenue fell by USD 10. Bars of revenue: June 2024: USD 80.00; the month before: USD 90.00. In June 2024, existing
-    customers USD 60.00, new ones USD 20.00.
+    customers USD 60.00, new USD 20.00.
     """
     rows = review[review["measure"] == measure].set_index("customers")
     if rows.empty or not np.isfinite(rows.loc["all", "value"]):

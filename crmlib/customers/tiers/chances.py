@@ -37,7 +37,8 @@ class TierProbabilities(ResultFrame):
     def by_tier(self) -> pd.DataFrame:
         """By measured tier, Platinum first: `tier`, `customers`, `right` (share expected) and the mean chances."""
         means = pd.DataFrame(self).groupby(self["tier"].astype(str))[list(BEST_FIRST)].mean()
-        table = means.reindex(BEST_FIRST).rename_axis("tier").reset_index()
+        means = means.reindex(BEST_FIRST).rename_axis("tier")
+        table = means.reset_index()
         table.insert(1, "customers", table["tier"].map(self["tier"].value_counts()).fillna(0).astype("int64"))
         table.insert(2, "right", np.diag(means))
         return table

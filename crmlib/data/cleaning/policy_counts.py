@@ -124,8 +124,8 @@ def count_states(status: ir.StringColumn, excluded: Sequence[str]) -> list[dict[
     for outcome in (SALE, NO_SALE):
         others = [record["rows"] for record in records[_MOST_STATES:] if record["outcome"] == outcome]
         if others:
-            state = f"({fmt.plural(len(others), 'other')})"
-            listed.append({"state": state, "rows": sum(others), "outcome": outcome})
+            name = f"({fmt.plural(len(others), 'other')})"
+            listed.append({"state": name, "rows": sum(others), "outcome": outcome})
     return listed
 
 
