@@ -76,10 +76,11 @@ def history(active: list[float], twice: list[float]) -> pd.DataFrame:
 
 def comparison(cohorts: int = 4, periods: int = 8, level: float = 100.0, seed: int = 1) -> pd.DataFrame:
     random = np.random.default_rng(seed)
+    firsts, later = months(cohorts), months(periods)
     rows = [
         {
-            "cohort": months(cohorts)[c],
-            "period": months(periods)[p],
+            "cohort": firsts[c],
+            "period": later[p],
             "age": p - c,
             "complete": p < periods - 1,
         }

@@ -198,7 +198,7 @@ def firm() -> dict[str, pd.DataFrame]:
     return tables | {"customer_features": features.assign(churned=np.where(leaves, "yes", "no"))}
 
 
-OPTIONAL = tuple(name for name in firm() if name != "transactions")
+OPTIONAL = tuple(name for name in CONTRACTS if name != "transactions")
 
 
 def one_row(name: str) -> pd.DataFrame:
@@ -225,7 +225,11 @@ def with_firm(log_facts: dict[str, Any] | None = None, **tables: pd.DataFrame) -
 
 
 WAGES = {"costs": {"per_service_minute": 0.6}}
-LEFT = firm()["customer_features"]["churned"].map({"yes": "x", "no": "y"})
+
+
+def who_left() -> pd.Series:
+    """A feature that says the same as the outcome."""
+    return firm()["customer_features"]["churned"].map({"yes": "x", "no": "y"})
 
 
 def set_to(table: str, **columns: Any) -> dict[str, pd.DataFrame]:
@@ -262,7 +266,7 @@ TABLES: dict[str, Callable[[], Small]] = {
     "nobody left": lambda: with_firm(**set_to("customer_features", churned="no")),
     "not known who left": lambda: with_firm(**set_to("customer_features", churned=None)),
     "features without a difference": lambda: with_firm(**set_to("customer_features", tenure=5, plan="a")),
-    "a feature that tells all": lambda: with_firm(**set_to("customer_features", plan=LEFT)),
+    "a feature that tells all": lambda: with_firm(**set_to("customer_features", plan=who_left())),
     "spend of nothing": lambda: with_firm(**set_to("marketing_spend", amount=0.0), leads=firm()["leads"]),
     "a budget of nothing": lambda: with_firm(**set_to("budget", revenue=0.0, new_customers=0)),
     "no capacity": lambda: with_firm(**set_to("capacity", capacity=0.0, used=0.0)),

@@ -121,10 +121,13 @@ class Months:
         rows = rows.mutate(returned=rows.came.max().over(so_far), won=won.max().over(so_far))
         return rows.mutate(won=(rows.won == rows.returned).fill_null(False)).drop("came", "left").cache()
 
-    def of_month(self, month: int) -> ibis.Table:
-        """The persons who had a state at the end of a month."""
-        rows = self.spans.filter((_.month <= month) & (_.until >= month))
-        return self.at(rows.mutate(month=ibis.literal(month).cast("int16"))).filter(_.place.notnull())
+    def of_month(self, *months: int) -> ibis.Table:
+        """The persons who had a state at the end of a month, or at those of several, from one query."""
+        each = ibis.array([*months]).unnest().cast("int16")
+        rows = self.spans.mutate(began=_.month, month=each).filter(
+            (_.began <= _.month) & (_.until >= _.month)
+        )
+        return self.at(rows).filter(_.place.notnull())
 
     @property
     def panel(self) -> ibis.Table:

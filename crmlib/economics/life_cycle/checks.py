@@ -96,26 +96,34 @@ def sweep(life: LifeCycleData) -> pd.DataFrame:
     `returned_share`: of those who were terminated one horizon ago, the share who have bought since.
     """
     usual, rows, returned = life.table, [], dict[tuple[object, ...], float]()
-    base = people_at(life.data, life.data.last).set_index("person")["place"]
+    last, past = life.data.last, life.data.last - int(usual.thresholds["horizon_months"])
+
+    def places(data: Months) -> pd.Series:
+        """Where everybody is; who is gone is learnt of as well where it is new."""
+        new = data.rules.who_is_gone not in returned
+        found = people_at(data, last, past) if new else people_at(data, last)
+        if new:
+            returned[data.rules.who_is_gone] = _came_back(data, found[found["month"] == past])
+        return found[found["month"] == last].set_index("person")["place"]
+
+    base = places(life.data)
     for name, ends in SWEPT.items():
         for value in sorted({*ends, usual.thresholds[name]}):
             data, place = life.data, base
             if value != usual.thresholds[name]:
                 data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
-                place = people_at(data, data.last).set_index("person")["place"].reindex(base.index)
+                place = places(data).reindex(base.index)
             names = pd.Series(usual.names).reindex(place.to_numpy()).to_numpy()
             sizes = [int((names == state).sum()) for state in ("stable", "latent", "terminated")]
-            if (who := data.rules.who_is_gone) not in returned:
-                returned[who] = _came_back(data, int(usual.thresholds["horizon_months"]))
-            rows.append((name, value, *sizes, int((place != base).sum()), returned[who]))
+            moved = int((place != base).sum())
+            rows.append((name, value, *sizes, moved, returned[data.rules.who_is_gone]))
     return with_finding(pd.DataFrame(rows, columns=_SWEEP.split()), sentences.sweep_in_words)
 
 
-def _came_back(data: Months, months: int) -> float:
+def _came_back(data: Months, past: pd.DataFrame) -> float:
     """Of those who were terminated some months ago, the share who have bought since."""
-    if data.last - months < data.first or "terminated" not in data.rules.names:
+    if "terminated" not in data.rules.names:
         return np.nan
-    past = people_at(data, data.last - months)
     gone = past[past["place"] == data.rules.names.index("terminated")]
     return float((gone["next_bought"] <= data.last).mean()) if len(gone) else np.nan
 

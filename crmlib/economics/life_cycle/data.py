@@ -159,10 +159,10 @@ def with_states(columns: str) -> Any:
     return unless(attrgetter("missing"), columns)
 
 
-def people_at(data: Months, month: int) -> pd.DataFrame:
-    """Every person with a state at the end of a month, and when they bought next."""
-    rows = data.of_month(month)
-    return fetch(rows.select("person", "place", "orders", "months_silent", "p_no_purchase", "next_bought"))
+def people_at(data: Months, *months: int) -> pd.DataFrame:
+    """Every person with a state at the end of a month, or of each of several, and when they bought next."""
+    columns = ("person", "month", "place", "orders", "months_silent", "p_no_purchase", "next_bought")
+    return fetch(data.of_month(*months).select(columns))
 
 
 def dates(months: Any) -> pd.DatetimeIndex:
