@@ -1,12 +1,14 @@
 """Make what the site shows by running it, then the site: python docs/make.py
 
-The example report is that of the simulated firm, which has every table. The pictures of the gallery are drawn from the
-examples in the charts' docstrings, and the reference has a page of every public name.
+The example report is that of the simulated firm, which has every table. The gallery shows the charts as that report
+drew them, and the few that it lacks as the example in their docstring does; the reference has a page of every public
+name, with the picture that the example of a chart draws.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
 import doctest
 import inspect
 import json
@@ -47,15 +49,16 @@ def main() -> None:
     REFERENCE.mkdir()
     report(MADE / "site" / "report")
     drawn = {name: draw(name) for name in charts.__all__ if name != "Chart"}
+    shown = {name: (f"{name}.png", alt) for name, alt in drawn.items()} | charts_of_report()
     used = chapters()
     pages = {"crmlib": crm.__all__, "crmlib.charts": charts.__all__}
     told: set[str] = set()  # results that have been described
     for package, names in pages.items():
         for name in names:
-            text = reference(package, name, drawn, used, told)
+            text = reference(package, name, shown, drawn, used, told)
             (REFERENCE / f"{short(package, name)}.rst").write_text(text, encoding="utf-8")
     (REFERENCE / "index.rst").write_text(contents(), encoding="utf-8")
-    (HERE / "gallery.rst").write_text(gallery(drawn), encoding="utf-8")
+    (HERE / "gallery.rst").write_text(gallery(shown), encoding="utf-8")
     strict = ["--fail-on-warning", "--keep-going", "--quiet", "--fresh-env", "--jobs", "auto"]
     sys.exit(build_main([*strict, "-b", "html", str(HERE), str(HERE / "_build" / "html")]))
 
@@ -88,6 +91,25 @@ def draw(name: str) -> str:
     raise SystemExit(f"the docstring of {name} has no example that draws it")
 
 
+def charts_of_report() -> dict[str, tuple[str, str]]:
+    """The first picture of each chart in the example report: its file and its words."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted((MADE / "site" / "report" / "notebooks").glob("*.ipynb")):
+        named: dict[str, str] = {}  # variables that hold a chart
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"]).strip()
+            named |= dict(re.findall(r"(\w+) = crm\.charts\.(\w+)\(", source))
+            calls = set(re.findall(r"charts\.(\w+)\(", source))
+            last = source.rpartition("\n")[2].strip()
+            name = named.get(last, calls.pop() if len(calls) == 1 else "")
+            pictures = [one for one in cell.get("outputs", ()) if "image/png" in one.get("data", {})]
+            if name and name not in found and len(pictures) == 1:
+                file = f"{name}-in-{path.stem}.png"
+                (MADE / "pictures" / file).write_bytes(base64.b64decode(pictures[0]["data"]["image/png"]))
+                found[name] = file, pictures[0]["metadata"]["image/png"]["alt"]
+    return found
+
+
 def chapters() -> dict[str, list[str]]:
     """The chapters of the report whose code uses a name."""
     found: dict[str, list[str]] = {}
@@ -110,14 +132,22 @@ def first_line(thing: object) -> str:
 
 
 def reference(
-    package: str, name: str, drawn: dict[str, str], used: dict[str, list[str]], told: set[str]
+    package: str,
+    name: str,
+    shown: dict[str, tuple[str, str]],
+    drawn: dict[str, str],
+    used: dict[str, list[str]],
+    told: set[str],
 ) -> str:
     """The page of a public name, from its docstring; with that of what it returns, where that is ours."""
     thing, title = getattr(sys.modules[package], name), f"crm.{short(package, name)}"
     parts = [f"{title}\n{'=' * len(title)}"]
-    if name in drawn and package.endswith("charts"):
-        parts.append(f".. image:: /_made/pictures/{name}.png\n   :alt: {drawn[name]}\n   :class: chart")
+    is_chart = name in drawn and package.endswith("charts")
+    if is_chart:
+        parts.append(picture(*shown[name]))
     parts.append(directive(package, name, thing))
+    if is_chart and shown[name][1] != drawn[name]:
+        parts += [".. rubric:: What the example draws", picture(f"{name}.png", drawn[name])]
     if result := returned(thing):
         where = f"{result.__module__}.{result.__qualname__}"
         if where in told or result.__name__ in crm.__all__:
@@ -129,6 +159,10 @@ def reference(
         links = ", ".join(f'<a href="../report/{one}.html">{one}</a>' for one in sorted(in_chapters))
         parts.append(f".. raw:: html\n\n   <p>Shown in the example report: {links}.</p>")
     return "\n\n".join(parts) + "\n"
+
+
+def picture(file: str, alt: str) -> str:
+    return f".. image:: /_made/pictures/{file}\n   :alt: {alt}\n   :class: chart"
 
 
 def directive(module: str, name: str, thing: object) -> str:
@@ -181,19 +215,19 @@ def contents() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def gallery(drawn: dict[str, str]) -> str:
-    """All charts, drawn from the examples of their docstrings."""
+def gallery(shown: dict[str, tuple[str, str]]) -> str:
+    """All charts, as the example report drew them."""
     title = "Gallery\n======="
     words = (
-        f"All {len(drawn)} charts, each drawn by the example of its docstring when this site was made. A chart takes a "
-        "frame and a finding, which is its title, and computes nothing; choose one to see how it is called. "
-        "How to change one: :doc:`how-to/change-a-chart`."
+        f"All {len(shown)} charts, drawn when this site was made: most as in :doc:`the example report <example>`, "
+        "the others by the example of their docstring. A chart takes a frame and a finding, which is its title, and "
+        "computes nothing; choose one to see how it is called. How to change one: :doc:`how-to/change-a-chart`."
     )
     cards = "\n\n".join(
         f"   .. grid-item-card:: {name}\n      :link: reference/charts.{name}\n      :link-type: doc\n\n"
-        f"      .. image:: /_made/pictures/{name}.png\n         :alt: {alt}\n\n"
+        f"      .. image:: /_made/pictures/{file}\n         :alt: {alt}\n\n"
         f"      {first_line(getattr(charts, name))}"
-        for name, alt in drawn.items()
+        for name, (file, alt) in shown.items()
     )
     return f"{title}\n\n{words}\n\n.. grid:: 1 2 2 3\n   :gutter: 3\n\n{cards}\n"
 
