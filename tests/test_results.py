@@ -164,6 +164,7 @@ def test_a_headline_comes_with_two_words_or_none(results):
     assert results.headline("", "Revenue fell.", business="worse", figure="use") == "Revenue fell."
     kept = written(results)
     assert (kept["headline"], kept["business"], kept["figure"]) == ("Revenue fell.", "worse", "use")
+    assert results.headline("", "") == "The data hold too little for a finding of this chapter."
     with pytest.raises(CrmError, match="headline: business is 'bad'"):
         results.headline("Revenue fell.", business="bad")
 

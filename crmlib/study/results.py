@@ -66,7 +66,7 @@ class NotebookResults:
         Parameters
         ----------
         *findings : Finding, Verdict or str
-            The first that is not empty is the sentence.
+            The first that is not empty is the sentence; where all are, the page says that there is no finding.
         business : {"better", "worse", "no change beyond chance", ""}
             How the firm does, as far as this chapter can say.
         figure : {"use", "use with care", "do not use", ""} or Verdict
@@ -82,7 +82,9 @@ class NotebookResults:
         for name, word, allowed in (("business", business, BUSINESS), ("figure", figure, JUDGED)):
             if word and word not in allowed:
                 raise CrmError(f"headline: {name} is {word!r}; {did_you_mean(word, allowed)}")
-        text = next(filter(None, map(str, findings)), "")
+        text = next(
+            filter(None, map(str, findings)), "The data hold too little for a finding of this chapter."
+        )
         self._write(headline=text, business=business, figure=figure)
         return text
 
