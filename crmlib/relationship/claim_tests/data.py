@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 FEWEST = 50  # customers, below which nothing is compared
 YEAR, COMPLAINT_DAYS = 365, 180
-_BESIDE = "customers subscriptions surveys touchpoints leads marketing_spend service_cases capacity experiments"
+_BESIDE = (
+    "customers subscriptions surveys touchpoints leads marketing_spend service_cases capacity experiments"
+)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ClaimData(GrowthData):
-    """A firm's tables as of a day; `marginal_cac` is what chapter 8 has published, `costs` the study's rates."""
+    """A firm's tables as of a day; `costs` are the study's rates.
+
+    `marginal_cac` and `rivals_apart` are what chapter 8 has published.
+    """
 
     leads: Any = None
     marketing_spend: Any = None
@@ -32,15 +37,16 @@ class ClaimData(GrowthData):
     capacity: Any = None
     experiments: Any = None
     marginal_cac: pd.DataFrame | None = None
+    rivals_apart: pd.DataFrame | None = None
     costs: Any = None
 
     @classmethod
     def of(cls, study: Study) -> Self:
         """Those of a study."""
-        tables = {name: study.table(name) for name in _BESIDE.split()}
-        known = dict(margin=study.margin, new_from=study.new_customers_known_from, currency=study.currency)
-        cac = study.published("marginal_cac")
-        return cls(study.transactions, study.as_of, **tables, **known, marginal_cac=cac, costs=study.costs)
+        known: dict[str, Any] = {name: study.table(name) for name in _BESIDE.split()}
+        known |= {name: study.published(name) for name in ("marginal_cac", "rivals_apart")}
+        known |= dict(margin=study.margin, new_from=study.new_customers_known_from, currency=study.currency)
+        return cls(study.transactions, study.as_of, **known, costs=study.costs)
 
     @cached_property
     def kinds(self) -> pd.DataFrame:

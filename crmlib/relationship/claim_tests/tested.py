@@ -1,4 +1,4 @@
-"""What a test of a claim returns: its parts, each at full level, and the claim, which is as sure as its weakest part."""
+"""What a test of a claim returns: its parts, each at full level, and the claim, as sure as its weakest part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = "test part measure difference low high bar unit customers verdict why"
 
 
 class Part(NamedTuple):
-    """A part of a claim: what is measured, its estimate and standard error, and on which side of the bar it should be."""
+    """A part of a claim: the measure, its estimate and standard error, and on which side of the bar it should be."""
 
     measure: str
     value: float
@@ -43,7 +43,7 @@ class Part(NamedTuple):
         }  # fmt: skip
 
 
-def tested(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list[dict[str, Any]]:
+def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list[dict[str, Any]]:
     """The rows of a test: the claim, and below it each part where there are several.
 
     Parameters
@@ -62,7 +62,7 @@ def tested(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list
     Examples
     --------
     >>> parts = [Part("links", 3.0, 1.0, "ratio", 9), Part("keeps", 1.0, 1.0, "ratio", 9)]
-    >>> [row["verdict"] for row in tested("chain", parts)]
+    >>> [row["verdict"] for row in result("chain", parts)]
     ['undecided', 'supported', 'undecided']
     """
     unknown = [part.measure for part in parts if np.isnan(part.distance)]

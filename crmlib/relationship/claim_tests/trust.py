@@ -12,7 +12,7 @@ from crmlib import format as fmt
 from crmlib.customers._log import fetch
 from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.relationship.claim_tests.data import BASELINE, FEWEST, ClaimData, controls
-from crmlib.relationship.claim_tests.tested import Part, cannot, slope, tested
+from crmlib.relationship.claim_tests.tested import Part, cannot, result, slope
 
 WINDOW_DAYS = 180  # after an answer, in which a purchase or a renewal counts
 ASKED_DAYS = 14  # a survey follows an order by less: that order is no earlier purchase
@@ -30,7 +30,9 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
         return cannot("trust", reason)
     found, weights = _answered(data)
     if len(found) < FEWEST:
-        return cannot("trust", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough")
+        return cannot(
+            "trust", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough"
+        )
     names = "again within 180 days, per standard deviation of trust"
     part = Part(names, *_keeps(found, weights), "points", len(found))
     earlier = found["date"] - pd.Timedelta(WINDOW_DAYS + ASKED_DAYS, "D")
@@ -42,7 +44,7 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
     if not control.distance < 1.96:
         told = "too few answers have a history, so purchases before the answer are not compared"
     doubt = "the answer goes with purchases before it too" if control.distance > 1.96 else ""
-    rows = tested("trust", [part], "" if doubt else told, doubt)
+    rows = result("trust", [part], "" if doubt else told, doubt)
     return [*rows, control.row("trust", control.measure) | {"why": "a control: should not differ"}]
 
 
@@ -56,16 +58,28 @@ def chain(data: ClaimData) -> list[dict[str, Any]]:
         return cannot("chain", reason)
     found, weights = _answered(data)
     if len(found) < FEWEST:
-        return cannot("chain", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough")
+        return cannot(
+            "chain", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough"
+        )
     worth = _standard(np.sign(found["worth"]) * np.log1p(found["worth"].abs()))
     others = controls(found, "tenure", "complaints")
     n = len(found)
     parts = [
-        Part("trust, per standard deviation of value", *slope(found["score"], worth, others, weights), "ratio", n),
+        Part(
+            "trust, per standard deviation of value",
+            *slope(found["score"], worth, others, weights),
+            "ratio",
+            n,
+        ),
         Part("again, per standard deviation of trust", *_keeps(found, weights), "points", n),
-        Part("again, per standard deviation of value", *slope(found["again"], worth, others, weights), "points", n),
+        Part(
+            "again, per standard deviation of value",
+            *slope(found["again"], worth, others, weights),
+            "points",
+            n,
+        ),
     ]
-    return tested("chain", parts, "the weakest of three links; value is what they brought in the year before")
+    return result("chain", parts, "the weakest of three links; value is what they brought in the year before")
 
 
 def _missing(data: ClaimData) -> str:
@@ -82,20 +96,26 @@ def _answered(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray]:
     found = found[found["tenure"].notna()].reset_index(drop=True)
     if len(found) < FEWEST:
         return found, np.ones(len(found))
-    contracts = data.of_table(data.subscriptions, "start").merge(found[["customer_id", "date"]], on="customer_id")
+    contracts = data.of_table(data.subscriptions, "start").merge(
+        found[["customer_id", "date"]], on="customer_id"
+    )
     days = (pd.to_datetime(contracts["start"]) - contracts["date"]).dt.days
     renewed = found["customer_id"].isin(contracts.loc[(days > 0) & (days <= WINDOW_DAYS), "customer_id"])
-    found = found.assign(again=np.maximum(found["again"], renewed.astype(float)), score=_standard(found["score"]))
+    found = found.assign(
+        again=np.maximum(found["again"], renewed.astype(float)), score=_standard(found["score"])
+    )
     return found, _weights(data, found)
 
 
 def first_answers(data: ClaimData, question: str, days: int) -> pd.DataFrame:
-    """Of each customer the first answer that is so many days old: `customer_id`, `date`, `score`, a share of the best."""
+    """The first answer of each customer that is so many days old: `customer_id`, `date`, `score` (of the best)."""
     rows = open_optional(data.surveys)
     if rows is None:
         return pd.DataFrame(columns=["customer_id", "date", "score"])
     best = optional(rows, "scale_max", "float64").fill_null(10.0 if question == "nps" else 5.0)
-    rows = rows.mutate(score=rows.score.cast("float64") / best).filter((_.question == question) & _.score.notnull())
+    rows = rows.mutate(score=rows.score.cast("float64") / best).filter(
+        (_.question == question) & _.score.notnull()
+    )
     found = data.of_table(rows, "date", "score")
     found = found.assign(date=pd.to_datetime(found["date"]).dt.normalize())
     found = found[found["date"] <= data.last(days)].sort_values(["date", "customer_id"], kind="stable")
@@ -103,7 +123,7 @@ def first_answers(data: ClaimData, question: str, days: int) -> pd.DataFrame:
 
 
 def _weights(data: ClaimData, found: pd.DataFrame) -> np.ndarray:
-    """One by the chance to have answered, by what was known; those who did not are seen halfway through their orders."""
+    """One by the chance to have answered; those who did not are seen halfway through their orders."""
     from sklearn.linear_model import LogisticRegression
 
     rows = data.rows.filter(_.counted & (_.day <= data.last(WINDOW_DAYS).date()))
