@@ -1,7 +1,8 @@
-"""What the runs of a study have locked: forecasts, lists and scores, one folder per last day, never changed.
+"""What the runs of a study have locked: forecasts, lists, scores and looks at claims, by last day, never changed.
 
 ``reports/<study>/ledger/<as_of>/`` has ``forecasts.parquet``, ``next_actions.parquet``, ``forecast_scores.parquet``,
-as far as the run had them, and ``about.json``: the run, its currency, and the digest of each file.
+``claim_looks.parquet``, as far as the run had them, and ``about.json``: the run, its currency, and the digest of each
+file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from crmlib.data.staging import whole_folder
 if TYPE_CHECKING:  # the runner makes keys without it
     import pandas as pd
 
-LOCKED = ("forecasts", "next_actions", "forecast_scores")
+LOCKED = ("forecasts", "next_actions", "forecast_scores", "claim_looks")
 ABOUT = "about.json"
 VARIABLE = "CRMLIB_LEDGER"  # tells a notebook of a run where the ledger is
 

@@ -326,7 +326,7 @@ class Study:
         return pd.read_parquet(path) if path else no_rows([], f"no chapter published {table}")
 
     def locked(self, table: str) -> pd.DataFrame:
-        """What runs of earlier last days have locked: "forecasts", "next_actions" or "forecast_scores"."""
+        """What runs of earlier last days have locked: "forecasts", "next_actions", "forecast_scores", "claim_looks"."""
         ledger = os.environ.get(VARIABLE) or self.root / "reports" / self.name / "ledger"
         return read_locked(Path(ledger), self.as_of, table)
 

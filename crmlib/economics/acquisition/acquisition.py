@@ -60,7 +60,8 @@ class Acquisition(AcquisitionData):
     value_by_age, value_curve, to_come = curves.value_by_age, curves.value_curve, curves.to_come
     targets, channel_values = curves.targets, _channel_values.of_firm
     # From prospects to customers.
-    funnel, leaks, rivals, traffic = funnels.funnel, funnels.leaks, funnels.rivals, funnels.traffic
+    funnel, leaks, traffic = funnels.funnel, funnels.leaks, funnels.traffic
+    rivals, rivals_apart = funnels.rivals, funnels.rivals_apart
     open_prospects, followed = funnels.open_prospects, funnels.followed
     # Months and years.
     receipts, workload = work.receipts, work.workload

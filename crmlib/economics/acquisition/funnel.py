@@ -20,7 +20,7 @@ from crmlib.economics.acquisition.data import ALL, SALES, STAGES, AcquisitionDat
 from crmlib.economics.acquisition.ratios import difference, with_ratio
 from crmlib.economics.acquisition.values import AgeCurve, age_curve
 from crmlib.findings import with_finding
-from crmlib.no_rows import no_rows
+from crmlib.no_rows import no_rows, why_none
 from crmlib.rankings import rank_correlation
 from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
@@ -129,7 +129,27 @@ def rivals(data: AcquisitionData) -> pd.DataFrame:
         row = with_ratio(row, "hours_per_win", some["hours"], some["won"], some["cluster"])
         found.append(with_ratio(row, "cost_per_win", some["cost"], some["won"], some["cluster"]))
     apart = [(ways[1].apart(ways[0])), difference(costs[1], costs[0])[1:]] if len(ways) == 2 else []
-    return with_finding(pd.DataFrame(found), sentences.rivals_in_words, apart)
+    table = pd.DataFrame(found)
+    if apart:
+        gaps = table[["median_days", "cost_per_win"]].diff().iloc[-1]
+        ends = zip(
+            ("days to the first purchase", "cost per win"), gaps, apart, ("days", "money"), strict=True
+        )
+        table.attrs["apart"] = [(name, gap, *both, unit) for name, gap, both, unit in ends]
+    return with_finding(table, sentences.rivals_in_words, apart)
+
+
+def rivals_apart(data: AcquisitionData) -> pd.DataFrame:
+    """How far customers won from rivals are from others: `measure, difference, low, high, unit, customers`."""
+    found = rivals(data)
+    names = "measure difference low high unit"
+    if "apart" not in found.attrs:
+        return no_rows(
+            f"{names} customers", why_none(found) or "no customer was won from a rival, or all were"
+        )
+    return pd.DataFrame(found.attrs["apart"], columns=names.split()).assign(
+        customers=int(found["won"].iloc[-1])
+    )
 
 
 def traffic(data: AcquisitionData) -> pd.DataFrame:

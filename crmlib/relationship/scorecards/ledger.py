@@ -14,10 +14,11 @@ from crmlib import format as fmt
 from crmlib.claims import Claim, Evidence, Kind
 from crmlib.data.policies import Strict
 from crmlib.errors import StudyError
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
+from crmlib.findings import ASSOCIATED, CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
 from crmlib.no_rows import why_none
+from crmlib.relationship.claim_tests.looks import looked
 from crmlib.relationship.scorecards.facts import Facts
-from crmlib.relationship.scorecards.frameworks import known_figure
+from crmlib.relationship.scorecards.frameworks import CHAPTER, known_figure
 from crmlib.relationship.scorecards.sentences import verdicts_in_words
 from crmlib.statistics import normal_quantile
 from crmlib.study.results import FIGURES
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 FILE = Path(__file__).parents[1] / "claims.yaml"
-COLUMNS = "claim source kind evidence basis value low high unit answer verdict why chapter".split()
+COLUMNS = "claim source kind evidence basis value low high bar unit answer verdict why look looked_on chapter".split()
 _OF_BELIEFS = {"passed": SUPPORTED, "failed": CONTRADICTED, "open": UNDECIDED}
 Figure = Callable[[str], tuple[Estimate, str, str]]
 
@@ -103,8 +104,8 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `claim, source, kind, evidence`, `basis` ("test", "computation" under assumptions, "definition"), `value, low,
-        high, unit, answer, verdict, why, chapter`. An effect is supported by randomisation alone. A claim whose tables
-        are missing cannot be tested, which is not undecided.
+        high, unit, answer, verdict, why, look, looked_on, chapter`. An effect is supported by randomisation alone. A
+        claim whose tables are missing cannot be tested, which is not undecided. Looks: see `looks.looked`.
     """
     rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
     for one in beliefs.itertuples():
@@ -116,6 +117,7 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
              "why": one.outcome, "chapter": "11"}
         )  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table = looked(table, facts.study.locked("claim_looks"), facts.day)
     known = zip(*(table[name] for name in ("value", "unit", "low", "high")), strict=True)
     table["answer"] = ["" if np.isnan(value) else str(Estimate(value, *about)) for value, *about in known]
     return with_finding(table, verdicts_in_words)
@@ -124,7 +126,7 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
 def _row(entry: Entry, facts: Facts, figure: Figure) -> dict[str, Any]:
     claim = entry.as_claim
     about: dict[str, Any] = entry.model_dump(include={"claim", "source", "kind", "basis"})
-    about |= {"evidence": claim.evidence, "unit": "ratio", "chapter": ""}
+    about |= {"evidence": claim.evidence, "unit": "ratio", "chapter": "", "bar": claim.bar}
     if entry.basis == "definition":
         return about | {"verdict": "taught, not tested", "why": entry.needs}
     if entry.figure:
@@ -155,14 +157,28 @@ def _of_table(entry: Entry, study: Study) -> dict[str, Any]:
     rows = study.published(str(entry.table))
     for column, value in entry.where.items():
         rows = rows[rows[column].astype(str) == value] if column in rows else rows[:0]
+    chapter = {"tier_claims": "04"}.get(str(entry.table), CHAPTER.partition("_")[0])
     if not len(rows):
-        return {"verdict": UNTESTED, "why": why_none(rows) or "the chapter has no such test"}
+        return {
+            "verdict": UNTESTED,
+            "why": why_none(rows) or "the chapter has no such test",
+            "chapter": chapter,
+        }
     row: Mapping[str, Any] = rows.iloc[0].to_dict()
     columns = {"value": "difference", "low": "low", "high": "high"}
     found = {name: row.get(column, np.nan) for name, column in columns.items()}
+    found |= {"unit": row.get("unit", "ratio"), "bar": row.get("bar", 0.0), "chapter": chapter}
     apart = f"difference from {row.get('against', 'others')}: {row.get('measure', '')}"
-    why = str(row.get("why") or "") or apart
-    return found | {"verdict": str(row["verdict"]), "why": why.replace("_", " "), "chapter": "04"}
+    why = str(row.get("why") or "").replace("_", " ") or apart.replace("_", " ")
+    if entry.table == "claim_tests" and row["measure"]:
+        why = f"{row['measure']}; {why}"
+    return found | {"verdict": _as_evidence(entry, str(row["verdict"])), "why": why}
+
+
+def _as_evidence(entry: Entry, verdict: str) -> str:
+    """A verdict of the ledger's words: no effect is supported without randomisation."""
+    is_shown = entry.kind != "effect" or entry.evidence == "randomised"
+    return verdict if is_shown or verdict != SUPPORTED else ASSOCIATED
 
 
 def _of_experiments(claim: Claim, facts: Facts, kind: str) -> dict[str, Any]:

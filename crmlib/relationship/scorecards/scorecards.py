@@ -13,6 +13,8 @@ from crmlib.claims import Claim
 from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import MET, NOT_MET, Estimate, with_finding
 from crmlib.no_rows import no_rows
+from crmlib.relationship.claim_tests.all_tests import claim_tests
+from crmlib.relationship.claim_tests.looks import logged
 from crmlib.relationship.scorecards import groups
 from crmlib.relationship.scorecards import sentences as _sentences
 from crmlib.relationship.scorecards.facts import Facts
@@ -173,6 +175,14 @@ class Scorecards:
     def ledger(self) -> pd.DataFrame:
         """The claims of the field and the firm's own beliefs, each with its verdict; see `ledger.ledger`."""
         return ledger(self.facts, self.estimate, self.hypotheses())
+
+    def claim_tests(self) -> pd.DataFrame:
+        """The claims that no other chapter computes, tested on this firm's data; see `claim_tests.all_tests`."""
+        return claim_tests(self.study)
+
+    def looks(self, claims: pd.DataFrame) -> pd.DataFrame:
+        """Of the ledger, the looks of today that count; see `claim_tests.looks`."""
+        return logged(claims, self.facts.day)
 
     def estimate(self, key: str) -> tuple[Estimate, str, str]:
         """A key figure with its interval, its label, and why it is not known (empty where it is)."""

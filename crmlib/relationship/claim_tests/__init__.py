@@ -1,0 +1,1 @@
+"""Tests of the claims that no chapter computes: one file per design."""

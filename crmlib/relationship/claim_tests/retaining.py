@@ -1,0 +1,98 @@
+"""Retaining is cheaper than winning; and customers won from a rival cost more and take longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crmlib import format as fmt
+from crmlib.customers.treatments.experiments import experiment_outcomes
+from crmlib.data.sources import lacking, open_optional, optional
+from crmlib.errors import CannotAnswerError, DataError
+from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
+from crmlib.statistics import difference_of_means
+
+WINDOW_DAYS = 365
+KIND = "offer"  # of the experiments: an offer made to keep a customer
+OF_90 = 2 * 1.6448536269514722  # the marginal costs of chapter 8 have intervals of 90 %
+
+
+def retaining(data: ClaimData) -> list[dict[str, Any]]:
+    """Does money for keeping customers bring more than the same money for winning them?
+
+    Kept: what a randomised offer adds within a year per unit of its cost, which counts *additional* customers kept, at
+    their value. Won: what a new customer brings within a year per unit of the marginal CAC. Both per unit of money, so
+    that customers of unlike value can be compared; per customer the cheaper may be worth less.
+    """
+    if reason := lacking(experiments=data.experiments):
+        return cannot("retaining", reason)
+    kept, reason = _kept(data)
+    cac = data.marginal_cac
+    if reason or cac is None or not len(cac):
+        return cannot("retaining", reason or "no marginal cost of a customer is published by chapter 08")
+    told = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
+    people = data.known_long
+    if told.empty or len(people) < FEWEST:
+        return cannot(
+            "retaining", "the marginal cost of no channel can be told, or few customers are known for a year"
+        )
+    worth, scatter = float(people["worth"].mean()), float(people["worth"].sem())
+    share = (told["spent"] / told["spent"].sum()).to_numpy(float)
+    won = 1 / told[["marginal_cac", "marginal_cac_high", "marginal_cac_low"]].to_numpy(
+        float
+    )  # customers per money
+    rate, error = (
+        float(share @ won[:, 0]),
+        float(np.sqrt((share**2) @ ((won[:, 2] - won[:, 1]) / OF_90) ** 2)),
+    )
+    acquired = (worth * rate, float(np.hypot(worth * error, scatter * rate)))
+    part = Part(
+        f"{data.value} per unit of money, kept less won", kept[0] - acquired[0], float(np.hypot(kept[1], acquired[1])),
+        "ratio", int(kept[2]),
+    )  # fmt: skip
+    why = f"a unit of money brings {fmt.number(kept[0], 2)} kept and {fmt.number(acquired[0], 2)} won, within a year"
+    return result("retaining", [part], why)
+
+
+def _kept(data: ClaimData) -> tuple[tuple[float, float, float], str]:
+    """What randomised offers add per unit of their cost, its standard error and the treated; or why it is not known."""
+    nothing = (np.nan, np.nan, 0.0)
+    table = open_optional(data.experiments)
+    assert table is not None
+    table = table.filter(optional(table, "kind", "string") == KIND)
+    try:
+        found = experiment_outcomes(
+            data.transactions, table, days=WINDOW_DAYS, as_of=data.day, margin=data.margin
+        )
+    except (CannotAnswerError, DataError) as refusal:
+        return nothing, str(refusal)
+    if not len(found):
+        return nothing, "no randomised offer to keep customers"
+    found = found[found["complete"]]
+    column = "profit" if "profit" in found else "spend"
+    treated = (found["group"] != "control").to_numpy()
+    cost = float(found.loc[treated, "cost"].mean()) if treated.any() else np.nan
+    if treated.sum() < FEWEST or (~treated).sum() < FEWEST or not cost > 0:
+        return nothing, "no randomised offer with its cost is a year old, with enough customers"
+    apart = difference_of_means(found.loc[treated, column], found.loc[~treated, column])
+    return (apart.difference / cost, apart.standard_error / cost, float(treated.sum())), ""
+
+
+def rivals(data: ClaimData) -> list[dict[str, Any]]:
+    """Do customers won from rivals cost more *and* take longer? From the two differences that chapter 8 publishes."""
+    found = data.rivals_apart
+    if found is None or not len(found):
+        return cannot("rivals", "chapter 08 has published no customers won from rivals")
+    parts = [
+        Part(
+            row.measure,
+            row.difference,
+            (row.high - row.low) / (2 * 1.959963984540054),
+            row.unit,
+            int(row.customers),
+        )
+        for row in found.itertuples()
+    ]
+    return result("rivals", parts, "customers won from a rival less others, of chapter 08")

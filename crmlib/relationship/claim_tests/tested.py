@@ -1,0 +1,125 @@
+"""What a test of a claim returns: its parts, each at full level, and the claim, as sure as its weakest part."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crmlib.claims import Claim
+from crmlib.findings import SUPPORTED, UNDECIDED, UNTESTED
+from crmlib.statistics import Array, normal_quantile
+
+WHOLE = "the claim"
+COLUMNS = "test part measure difference low high bar unit customers verdict why".split()
+
+
+class Part(NamedTuple):
+    """A part of a claim: the measure, its estimate and standard error, and on which side of the bar it should be."""
+
+    measure: str
+    value: float
+    error: float
+    unit: str
+    customers: int
+    direction: Literal[1, -1] = 1
+    bar: float = 0.0
+
+    @property
+    def distance(self) -> float:
+        """How far it is on the side that the claim says, in standard errors; nan where it is not known."""
+        return self.direction * (self.value - self.bar) / self.error if self.error > 0 else np.nan
+
+    def row(self, test: str, name: str, level: float = 0.95) -> dict[str, Any]:
+        """It as a row, with the interval of this level and its verdict."""
+        reach = normal_quantile(level) * self.error
+        low, high = self.value - reach, self.value + reach
+        claim = Claim(test, bar=self.bar, direction=self.direction)
+        verdict = claim.verdict(low, high) if self.error > 0 else UNTESTED
+        return {
+            "test": test, "part": name, "measure": self.measure, "difference": self.value, "low": low, "high": high,
+            "bar": self.bar, "unit": self.unit, "customers": self.customers, "verdict": verdict,
+        }  # fmt: skip
+
+
+def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list[dict[str, Any]]:
+    """The rows of a test: the claim, and below it each part where there are several.
+
+    Parameters
+    ----------
+    test : str
+        Its name, by which the ledger finds it.
+    parts : list of Part
+        All of them have to hold (intersection-union test: Berger, Technometrics 24(4), 1982). The claim's row has the
+        numbers of the weakest one. Where that is on the wrong side, its interval is wider, for the worst of several
+        parts is chosen.
+    why : str
+        What was compared, and what else is to be known.
+    doubt : str
+        Why what is found cannot support the claim; empty where nothing speaks against it.
+
+    Examples
+    --------
+    >>> parts = [Part("links", 3.0, 1.0, "ratio", 9), Part("keeps", 1.0, 1.0, "ratio", 9)]
+    >>> [row["verdict"] for row in result("chain", parts)]
+    ['undecided', 'supported', 'undecided']
+    """
+    unknown = [part.measure for part in parts if np.isnan(part.distance)]
+    if unknown:
+        return cannot(test, f"not known: {', '.join(unknown)}")
+    weakest = min(parts, key=lambda part: part.distance)
+    level = 0.95 if weakest.distance > 0 else 1 - 0.05 / len(parts)
+    whole = weakest.row(test, WHOLE, level) | {"why": why}
+    if doubt and whole["verdict"] == SUPPORTED:
+        whole |= {"verdict": UNDECIDED, "why": f"{doubt}; {why}"}
+    below = [part.row(test, part.measure) | {"why": ""} for part in parts]
+    return [whole, *(below if len(parts) > 1 else [])]
+
+
+def cannot(test: str, why: str) -> list[dict[str, Any]]:
+    """The row of a claim that cannot be tested, with what is missing."""
+    numbers = dict.fromkeys(("difference", "low", "high"), np.nan)
+    row = {"test": test, "part": WHOLE, "measure": "", "bar": 0.0, "unit": "ratio", "customers": 0}
+    return [row | numbers | {"verdict": UNTESTED, "why": why}]
+
+
+def slope(
+    outcome: Any, cause: Any, controls: Any, weights: Any = None, groups: Any = None
+) -> tuple[float, float]:
+    """By how much an outcome differs per unit of a cause, at equal controls, and its robust standard error.
+
+    `outcome, cause`: of shape (n,). `controls`: of shape (n, k), without a constant. `weights, groups`: of each row, by
+    default 1 and the row itself; of few groups the error is as large as Student's t asks for.
+
+    Ordinary least squares; the errors of a group go together (White, Econometrica 48, 1980; Liang & Zeger, Biometrika
+    73, 1986).
+
+    Examples
+    --------
+    >>> value, error = slope([1.0, 2.0, 3.0, 5.0], [0.0, 1.0, 2.0, 3.0], np.zeros((4, 0)))
+    >>> round(value, 2), round(error, 2)
+    (1.3, 0.16)
+    """
+    root = np.ones(len(outcome)) if weights is None else np.sqrt(np.asarray(weights, float))
+    others = np.column_stack([np.ones(len(root)), np.asarray(controls, float)]) * root[:, None]
+    both = np.column_stack([np.asarray(outcome, float), np.asarray(cause, float)]) * root[:, None]
+    fitted, _squares, rank, _singular = np.linalg.lstsq(others, both, rcond=None)
+    y, x = (both - others @ fitted).T
+    free = len(x) - int(rank) - 1
+    if free < 1 or not x @ x > 1e-9 * max(float(both[:, 1] @ both[:, 1]), 1e-300):
+        return np.nan, np.nan
+    value = float(x @ y / (x @ x))
+    moves: Array = x * (y - value * x) / (x @ x)
+    wide = len(x) / free
+    if groups is not None:
+        moves = pd.Series(moves).groupby(np.asarray(groups)).sum().to_numpy()
+        wide *= as_student(len(moves)) ** 2
+    return value, float(np.sqrt(wide * (moves**2).sum()))
+
+
+def as_student(groups: int) -> float:
+    """Times an error of so many groups, so that an interval by the normal distribution is that of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(groups - 1, 0.975)) / normal_quantile(0.95) if groups > 1 else np.nan
