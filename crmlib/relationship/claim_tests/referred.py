@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.data.sources import lacking, open_optional
-from crmlib.economics.growth.matched import e_value
+from crmlib.economics.growth.referrals import e_value
 from crmlib.economics.growth.referrals import USED, links, why_no_links
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
