@@ -230,7 +230,7 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise DataError(
-            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; they may not rise or be below 0"
+            f"survivors: value {place + 1} of {len(survivors)} is {survivors[place]:g}; they never rise or go below 0"
         )
     kept = np.zeros(len(survivors))
     kept[-1] = survivors[-1]

@@ -64,7 +64,7 @@ def _read_spells(spells: pd.DataFrame, by: str | None) -> pd.DataFrame:
     known["group"] = "all" if by is None else spells[by].astype("string").fillna("(none)").astype(object)
     if known["group"].nunique() > MOST_GROUPS:
         raise CrmError(
-            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be compared: merge some"
+            f"by={by!r} has {known['group'].nunique():,} values; at most {MOST_GROUPS} can be shown: use pandas.cut"
         )
     return known
 

@@ -276,7 +276,7 @@ def _length(halves: pd.DataFrame, cut: dt.date, last: dt.date) -> float:
     length = float(halves["holdout_T"].iloc[0])
     if not length > 0:
         raise CrmError(
-            f"calibration_end {cut} and as_of {last} lie in one purchase period; give days further apart"
+            f"calibration_end {cut} and as_of {last} lie in one purchase period; use a smaller collapse"
         )
     return length
 
