@@ -53,7 +53,12 @@ def calendar(study: Study, customers: pd.DataFrame) -> pd.DataFrame:
         parts.append(ends.assign(kind="contract ends", what="renew it, or ask why not"))
     listed = customers[(customers["next_action"] != "none") & ~customers["left_out"].eq(True)]
     now = listed[["customer_id"]].assign(due=today, kind="reminder", what=listed["next_action"])
-    found = pd.concat([part for part in [*parts, now] if len(part)] or [now])
+    alike = [
+        part[_DUE].astype({"due": "datetime64[ns]"}).reset_index(drop=True)
+        for part in [*parts, now]
+        if len(part)
+    ]
+    found = pd.concat(alike, ignore_index=True) if alike else now
     if found.empty:
         return no_rows(_DUE, f"nothing is due within {AHEAD_DAYS} days")
     found = found.assign(due=pd.to_datetime(found["due"]).dt.normalize())

@@ -38,7 +38,7 @@ def write_metrics(run: Path) -> Metrics:
     metrics = {}
     for path in sorted(run.glob("metrics/*.json")):
         made = json.loads(path.read_text(encoding="utf-8"))
-        figures = {key: one | {"verdict": made["figure"]} for key, one in figures_of(made).items()}
+        figures = {key: one | {"verdict": made.get("figure", "")} for key, one in figures_of(made).items()}
         metrics[path.stem] = made | {"figures": figures}
     shutil.copyfile(Path(__file__).with_name("metrics.schema.json"), run / "metrics.schema.json")
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
