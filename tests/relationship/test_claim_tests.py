@@ -67,7 +67,7 @@ def test_a_part_that_is_not_known_leaves_the_claim_untested_and_a_doubt_undecide
     part = Part("a", 4.0, 1.0, "ratio", 9)
     assert claim(result("x", [part, Part("b", np.nan, np.nan, "ratio", 0)]))["verdict"] == UNTESTED
     doubted = claim(result("x", [part], doubt="it was so before"))
-    assert (doubted["verdict"], doubted["why"]) == (UNDECIDED, "it was so before; ")
+    assert (doubted["verdict"], doubted["why"]) == (UNDECIDED, "it was so before")
 
 
 def test_a_direction_below_the_bar():
@@ -334,9 +334,7 @@ def test_the_referred_who_stay_longer_are_better():
 def test_iron_that_buys_when_others_do_fills_no_slack():
     """Where small customers have the stronger seasons, the claim is contradicted; where they buy evenly, it is not."""
     rows = [iron(world(3000, small_fill_slack=size)) for size in (4, 0, -4)]
-    even, same, reversed_ = (claim(some, FALLS) for some in rows)
-    assert even["difference"] > same["difference"] > reversed_["difference"]
-    assert [even["verdict"], same["verdict"], reversed_["verdict"]] == [UNDECIDED, UNDECIDED, CONTRADICTED]
+    assert [claim(some, FALLS)["verdict"] for some in rows] == [UNDECIDED, UNDECIDED, CONTRADICTED]
     assert claim(rows[2])["verdict"] == CONTRADICTED
 
 

@@ -76,7 +76,7 @@ def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list
     level = 0.95 if weakest.distance > 0 else 1 - 0.05 / len(parts)
     whole = weakest.row(test, WHOLE, level) | {"why": why}
     if doubt and whole["verdict"] == SUPPORTED:
-        whole |= {"verdict": UNDECIDED, "why": f"{doubt}; {why}"}
+        whole |= {"verdict": UNDECIDED, "why": "; ".join(filter(None, (doubt, why)))}
     below = [part.row(test, part.measure) | {"why": ""} for part in parts]
     return [whole, *(below if len(parts) > 1 else [])]
 
