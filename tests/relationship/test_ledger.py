@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import crmlib as crm
 from crmlib.errors import StudyError
 from crmlib.findings import Estimate
 from crmlib.relationship.scorecards.ledger import FILE, read_claims
+from crmlib.study.ledger import lock
 from crmlib.study.results import NotebookResults
 from tests.relationship.firms import firm
 
@@ -79,6 +82,55 @@ def test_a_test_that_a_chapter_published_is_taken_as_it_is(stall, run):
     found = verdicts(stall)
     assert found.loc["Lead complain"].tolist() == ["supported", "difference from the others: complaints"]
     assert found.loc["Gold buy from several vendors", "verdict"] == "cannot be tested"
+
+
+def one_test(difference, error=0.1, test="trust"):
+    """The row of a test of a claim, as the chapter publishes it."""
+    low, high = difference - 1.96 * error, difference + 1.96 * error
+    verdict = "supported" if low > 0 else "undecided"
+    return pd.DataFrame(
+        [{"test": test, "part": "the claim", "measure": "again", "difference": difference, "low": low, "high": high,
+          "bar": 0.0, "unit": "points", "customers": 90, "verdict": verdict, "why": "at equal history"}]
+    )  # fmt: skip
+
+
+TRUST = "Trust goes with retention"
+
+
+def test_the_ledger_reads_the_tests_of_its_own_chapter(stall, run):
+    NotebookResults("11_relationship", run).table("claim_tests", one_test(0.5))
+    found = crm.Scorecards(stall).ledger().set_index("claim").loc[TRUST]
+    assert (found["verdict"], found["chapter"]) == ("supported", "11")
+    assert found["answer"] == "50 points (30.4 points to 69.6 points)"
+    assert found["why"] == "again; at equal history"
+
+
+def test_a_later_run_repeats_the_look_of_its_quarter_and_spends_less_in_the_next(
+    stall, run, tmp_path, monkeypatch
+):
+    """At p = .01 the first look decides, the second does not; a day of the same quarter repeats the first."""
+    monkeypatch.setenv("CRMLIB_LEDGER", str(tmp_path / "ledger"))
+    NotebookResults("11_relationship", run).table("claim_tests", one_test(0.26))
+    cards = crm.Scorecards(stall)
+    looks = cards.looks(cards.ledger())
+    assert looks[["claim", "look", "verdict"]].values.tolist() == [[TRUST, 1, "supported"]]
+    for day, look, verdict in (("2024-10-31", 1, "contradicted"), ("2024-09-30", 2, "undecided")):
+        folder = tmp_path / day
+        (folder / "tables").mkdir(parents=True)
+        earlier = looks.assign(looked_on=pd.Timestamp(day), verdict="contradicted")
+        earlier.to_parquet(folder / "tables" / "claim_looks.parquet")
+        monkeypatch.setenv("CRMLIB_LEDGER", str(tmp_path / f"ledger-{day}"))
+        assert lock(tmp_path / f"ledger-{day}", dt.date.fromisoformat(day), folder)
+        found = cards.ledger().set_index("claim").loc[TRUST]
+        assert (found["look"], found["verdict"]) == (look, verdict)
+
+
+def test_a_firm_with_a_log_alone_has_a_row_for_each_test_of_a_claim(stall):
+    found = crm.Scorecards(stall).claim_tests()
+    wanted = {entry.where["test"] for entry in read_claims(FILE) if entry.table == "claim_tests"}
+    assert wanted <= {*found.loc[found["part"] == "the claim", "test"]}
+    assert found["verdict"].eq("cannot be tested").all()
+    assert found["why"].ne("").all()
 
 
 def birthdays(effect, n=400, seed=0):

@@ -58,6 +58,7 @@ class ClaimData(GrowthData):
     def complaints(self) -> pd.DataFrame:
         """`customer_id` and the day of each complaint, `opened`."""
         cases = self.of_cases("opened", "kind")
+        cases = cases.assign(opened=pd.to_datetime(cases["opened"]))
         return cases.loc[cases["kind"] == "complaint", ["customer_id", "opened"]]
 
     def of_cases(self, *columns: str) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def effort(data: ClaimData) -> list[dict[str, Any]]:
             Part("log minutes of contacts, per standard deviation of value", *spent, "ratio", len(people))
         )
         index = Part("concentration of minutes", *concentration(minutes, value), "ratio", len(people))
-        below = [index.row(NAME, index.measure) | {"why": "0: not by value; 1: all to the best customer"}]
+        below = [index.described(NAME, "0: not by value; 1: all to the best customer; nothing held equal")]
     replies = _replies(data, people)
     if len(replies) >= FEWEST:
         kinds = pd.get_dummies(replies["kind"].astype(str), drop_first=True, dtype=float).to_numpy()
@@ -112,7 +112,8 @@ def concentration(minutes: np.ndarray, value: np.ndarray) -> tuple[float, float]
     def index(weights: np.ndarray) -> float:
         mean = np.average(minutes, weights=weights)
         centre = np.average(rank, weights=weights)
-        return float(2 * np.average((minutes - mean) * (rank - centre), weights=weights) / mean)
+        apart = np.average((minutes - mean) * (rank - centre), weights=weights)
+        return float(2 * apart / mean) if mean > 0 else 0.0
 
     drawn = [index(weights) for weights in bootstrap_weights(len(minutes), RESAMPLES, 0)]
     return index(np.ones(len(minutes))), float(np.std(drawn, ddof=1))

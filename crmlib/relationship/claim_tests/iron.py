@@ -23,39 +23,48 @@ NAME, TIER, MONTHS = "iron", "Iron", 12
 SLACK, FULL = 0.9, 0.98  # of the capacity in use
 LEAST_AGREEMENT = 0.8  # correlation of a resource's use with orders or minutes of service
 RESAMPLES = 300
+PARTS = (
+    "contribution in months of slack",
+    "fall of its share of use from the emptiest to the fullest month",
+    "contribution per unit in full months, less others'",
+    "fixed cost per unit that others would bear more",
+)
 
 
 def iron(data: ClaimData) -> list[dict[str, Any]]:
     """Does Iron fill capacity that else stood idle? Tiers are those of the year before the twelve months looked at.
 
     Of each resource, by its own use per order (or per minute of service, whichever its use follows): Iron brings more
-    than its avoidable cost in months of slack; its share of use is higher in the third of months with least use than in
-    that with most; in full months it brings no less per unit used than others, whom it displaces. Below these: the
-    fixed cost per unit that others would bear without it. The resource with most fixed cost decides.
+    than its avoidable cost in months of slack; its share of use, among customers who have a tier and with the year's
+    trend taken out, falls as use rises; in full months it brings no less per unit used than others, whom it displaces.
+    Below these: the fixed cost per unit that others would bear without it. The resource with most fixed cost decides.
     """
     if reason := lacking(capacity=data.capacity):
         return cannot(NAME, reason)
     first, last = (pd.Timestamp(day) for day in last_months(MONTHS, as_of=data.day))
     tiers = _tiers(data, first)
-    of_iron = set() if tiers is None else set(tiers.loc[tiers["tier"] == TIER, "customer_id"].astype(str))
-    if len(of_iron) < FEWEST:
-        return cannot(NAME, f"{fmt.plural(len(of_iron), 'customer')} of the tier Iron in the year before")
+    if (tiers == TIER).sum() < FEWEST:
+        return cannot(
+            NAME, f"{fmt.plural((tiers == TIER).sum(), 'customer')} of the tier Iron in the year before"
+        )
     resources, months = _capacity(data, first, last), _months(data, first, last)
     found: list[dict[str, Any]] = []
     for resource, rows in resources:
         name = NAME if not found else f"{NAME}: {resource}"
-        found += _of_resource(name, resource, rows, months, of_iron)
+        found += _of_resource(name, resource, rows, months, tiers)
     return found or cannot(NAME, "no resource with twelve months of use")
 
 
-def _tiers(data: ClaimData, first: pd.Timestamp) -> pd.DataFrame | None:
+def _tiers(data: ClaimData, first: pd.Timestamp) -> pd.Series:
+    """The tier of each customer in the year before a day."""
     beside = dict(service_cases=data.service_cases, touchpoints=data.touchpoints, costs=data.costs)
     start, end = first - pd.DateOffset(years=1), first - pd.Timedelta(1, "D")
     try:
         profit = customer_profit(data.transactions, start=start, end=end, margin=data.margin, **beside)
-        return value_tiers(profit)
+        found = value_tiers(profit)
     except CannotAnswerError:
-        return None
+        return pd.Series(dtype=object)
+    return found.set_index(found["customer_id"].astype(str))["tier"].astype(object)
 
 
 def _capacity(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> list[tuple[str, pd.DataFrame]]:
@@ -95,53 +104,49 @@ def _months(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> pd.Data
 
 
 def _of_resource(
-    name: str, resource: str, rows: pd.DataFrame, months: pd.DataFrame, of_iron: set[str]
+    name: str, resource: str, rows: pd.DataFrame, months: pd.DataFrame, tiers: pd.Series
 ) -> list[dict[str, Any]]:
     sums = months.groupby("month")[["orders", "minutes"]].sum().reindex(rows.index).fillna(0.0)
-    agree = sums.corrwith(rows["used"]).dropna()
+    agree = sums.loc[:, sums.std() > 0].corrwith(rows["used"]).dropna()
     if agree.empty or agree.max() < LEAST_AGREEMENT:
         return cannot(name, f"the use of {resource} follows neither orders nor minutes of service")
     driver = str(agree.idxmax())
     each = float(rows["used"].sum() / sums[driver].sum())
-    share = rows["used"] / rows["capacity"]
-    low, high = share <= share.quantile(1 / 3), share >= share.quantile(2 / 3)
-    slack, full = share < SLACK, share >= FULL
-    use, worth = months[driver] * each, months["worth"]
-    kinds = {
-        **{f"use {name}": use * months["month"].isin(rows.index[some]) for name, some in
-           (("low", low), ("high", high), ("full", full), ("all", share >= 0))},
-        **{f"worth {name}": worth * months["month"].isin(rows.index[some]) for name, some in
-           (("slack", slack), ("full", full))},
-    }  # fmt: skip
-    by_customer = pd.DataFrame(kinds).groupby(months["customer_id"]).sum()
-    mine = by_customer.index.isin(of_iron)
-    fixed = float(rows["fixed_cost"].sum())
-
-    def measured(weights: np.ndarray) -> list[float]:
-        totals = pd.Series(weights @ by_customer.to_numpy(), by_customer.columns)
-        iron = pd.Series((weights * mine) @ by_customer.to_numpy(), by_customer.columns)
-        others = totals - iron
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares = [iron[f"use {part}"] / totals[f"use {part}"] for part in ("low", "high")]
-            displaced = iron["worth full"] / iron["use full"] - others["worth full"] / others["use full"]
-            dearer = fixed / others["use all"] - fixed / totals["use all"]
-        return [iron["worth slack"], shares[0] - shares[1], displaced, dearer]
-
-    n = len(by_customer)
-    values, drawn = measured(np.ones(n)), np.array([measured(w) for w in bootstrap_weights(n, RESAMPLES, 0)])
-    errors = np.std(drawn, axis=0, ddof=1)
-    texts = (
-        "contribution in months of slack",
-        "share of use, months of least less months of most use",
-        "contribution per unit in full months, less others'",
-        "fixed cost per unit that others would bear more",
-    )
-    parts = [Part(text, float(value), float(error), unit, int(mine.sum())) for text, value, error, unit in
-             zip(texts, values, errors, ("money", "points", "money", "money"), strict=True)]  # fmt: skip
+    busy = rows["used"] / rows["capacity"]
+    slack, full = (busy < SLACK).to_numpy(), (busy >= FULL).to_numpy()
     if not slack.any():
         return cannot(name, f"{resource} has no month of slack in the year")
+    use, worth = (
+        months.pivot(index="customer_id", columns="month", values=column)
+        .reindex(columns=rows.index)
+        .fillna(0.0)
+        for column in (driver, "worth")
+    )
+    use, tier = use * each, tiers.reindex(use.index)
+    mine, known = (tier == TIER).to_numpy(), tier.notna().to_numpy()
+    used, brought, fixed = use.to_numpy(float), worth.to_numpy(float), float(rows["fixed_cost"].sum())
+    trend = np.column_stack([np.ones(len(rows)), np.arange(len(rows)), busy])
+    width = float(busy.max() - busy.min())
+
+    def measured(weights: np.ndarray) -> list[float]:
+        ours, others, tiered = ((weights * who) @ used for who in (mine, ~mine, known))
+        got, theirs = ((weights * who) @ brought for who in (mine, ~mine))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(tiered > 0, ours / tiered, 0.0)
+            displaced = got[full].sum() / ours[full].sum() - theirs[full].sum() / others[full].sum()
+            bears = fixed / others.sum() - fixed / (ours + others).sum()
+        falls = -width * np.linalg.lstsq(trend, share, rcond=None)[0][2]
+        return [got[slack].sum(), falls, displaced, bears]
+
+    n = len(used)
+    values, drawn = measured(np.ones(n)), np.array([measured(w) for w in bootstrap_weights(n, RESAMPLES, 0)])
+    errors, units = np.std(drawn, axis=0, ddof=1), ("money", "points", "money", "money")
+    parts = [
+        Part(text, float(value), float(error), unit, int(mine.sum()))
+        for text, value, error, unit in zip(PARTS, values, errors, units, strict=True)
+    ]
     kept = parts[:3] if full.any() else parts[:2]
     why = (
         f"{resource}, by {driver}: {fmt.plural(slack.sum(), 'month')} of slack, {fmt.count(full.sum())} full"
     )
-    return [*result(name, kept, why), parts[3].row(name, texts[3]) | {"why": "what it bears now"}]
+    return [*result(name, kept, why), parts[3].described(name, "what it bears now")]

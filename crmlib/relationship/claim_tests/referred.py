@@ -9,8 +9,7 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.data.sources import lacking, open_optional
-from crmlib.economics.growth.referrals import e_value
-from crmlib.economics.growth.referrals import USED, links, why_no_links
+from crmlib.economics.growth.referrals import USED, e_value, links, why_no_links
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import Array, bootstrap_weights
@@ -35,23 +34,23 @@ def referred(data: ClaimData) -> list[dict[str, Any]]:
     if is_referred.sum() < FEWEST or (~is_referred).sum() < FEWEST:
         return cannot(NAME, f"{fmt.plural(is_referred.sum(), 'referred customer')} known for a year")
     paid = people[~is_referred & (people["cost"] > 0)].groupby("channel")["net"].agg(["mean", "size"])
-    paid = paid.loc[paid["size"] >= FEWEST, "mean"]
-    against = [("all others", people)]
-    if len(paid):
-        best = str(paid.idxmax())
-        against.append(
-            (f"the best paid channel, {best}", people[is_referred | (people["channel"] == best).to_numpy()])
-        )
+    paid = paid[paid["size"] >= FEWEST].sort_values("mean", ascending=False)
+    against = {f"the paid channel {name}": is_referred | (people["channel"] == name) for name in paid.index}
     parts, hidden = [], np.nan
-    for name, some in against:
-        value, error, n = within_cells(some)
+    for name, rows in {"all others": is_referred | True, **against}.items():
+        value, error, n = within_cells(people[rows])
+        if np.isnan(value) and name != "all others":
+            continue
         parts.append(Part(f"net {data.value} within a year, against {name}", value, error, "money", n))
-        spread = float(some["net"].std())
+        spread = float(people.loc[rows, "net"].std())
         least = max(value - 1.96 * error, 0.0) / spread if spread > 0 else 0.0
         hidden = np.nanmin([hidden, e_value(float(np.exp(0.91 * least)))])
+        if name != "all others":
+            break  # the best of those that have customers alike
     why = (
         f"{fmt.plural(is_referred.sum(), 'referred customer')}, others of the same month, market and line of business; "
         f"not shown to be because of it: something unseen of strength {fmt.number(hidden, 1)} would explain it"
+        + ("" if len(parts) > 1 else "; no paid channel has enough customers alike")
     )
     return result(NAME, parts, why)
 

@@ -42,6 +42,10 @@ class Part(NamedTuple):
             "bar": self.bar, "unit": self.unit, "customers": self.customers, "verdict": verdict,
         }  # fmt: skip
 
+    def described(self, test: str, why: str) -> dict[str, Any]:
+        """It as a row that is shown and decides nothing."""
+        return self.row(test, self.measure) | {"verdict": "", "why": why}
+
 
 def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list[dict[str, Any]]:
     """The rows of a test: the claim, and below it each part where there are several.
@@ -72,15 +76,15 @@ def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list
     level = 0.95 if weakest.distance > 0 else 1 - 0.05 / len(parts)
     whole = weakest.row(test, WHOLE, level) | {"why": why}
     if doubt and whole["verdict"] == SUPPORTED:
-        whole |= {"verdict": UNDECIDED, "why": f"{doubt}; {why}"}
+        whole |= {"verdict": UNDECIDED, "why": "; ".join(filter(None, (doubt, why)))}
     below = [part.row(test, part.measure) | {"why": ""} for part in parts]
     return [whole, *(below if len(parts) > 1 else [])]
 
 
 def cannot(test: str, why: str) -> list[dict[str, Any]]:
     """The row of a claim that cannot be tested, with what is missing."""
-    numbers = dict.fromkeys(("difference", "low", "high"), np.nan)
-    row = {"test": test, "part": WHOLE, "measure": "", "bar": 0.0, "unit": "ratio", "customers": 0}
+    numbers = dict.fromkeys(("difference", "low", "high", "bar", "customers"), np.nan)
+    row = {"test": test, "part": WHOLE, "measure": "", "unit": "ratio"}
     return [row | numbers | {"verdict": UNTESTED, "why": why}]
 
 

@@ -45,7 +45,7 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
         told = "too few answers have a history, so purchases before the answer are not compared"
     doubt = "the answer goes with purchases before it too" if control.distance > 1.96 else ""
     rows = result("trust", [part], "" if doubt else told, doubt)
-    return [*rows, control.row("trust", control.measure) | {"why": "a control: should not differ"}]
+    return [*rows, control.described("trust", "a control: should not differ")]
 
 
 def chain(data: ClaimData) -> list[dict[str, Any]]:
