@@ -78,11 +78,16 @@ def test_a_change_is_spelt_the_same_wherever_it_stands(
 ) -> None:
     results = NotebookResults("02_customer_base_audit", tmp_path, "EUR")
     monkeypatch.setitem(FIGURES, "customers", FIGURES["customers"] | {"label": "what", "page_one": 1})
-    results.figure("customers", Estimate(5, "count"), change=-0.0312, against="last year")
+    results.figure(
+        "customers",
+        Estimate(5, "count"),
+        change=Estimate(-0.0312, "change", -0.05, -0.01),
+        against="last year",
+    )
     metrics = publish.write_metrics(tmp_path)
-    assert results.key_figures() == "what  5; −3.1 % against last year"
-    assert "▼ −3.1 %</b> against last year" in front_page(metrics)
-    assert "<td>−3.1 % against last year</td>" in chapter_page(tmp_path, metrics)
+    assert results.key_figures() == "what  5; −3.1 % (−5 % to −1 %) against last year"
+    assert "▼ −3.1 % (−5 % to −1 %) against last year" in front_page(metrics)
+    assert "<td>−3.1 % (−5 % to −1 %) against last year</td>" in chapter_page(tmp_path, metrics)
 
 
 STUDY = SimpleNamespace(title="A shop", as_of=dt.date(2024, 6, 30), currency="EUR", has=lambda _: False)
@@ -108,7 +113,8 @@ def front_page(metrics: dict[str, Any]) -> str:
 
 def test_a_card_that_its_chapter_refuses_shows_no_figure():
     about = {"label": "to come", "value": 244402.0, "unit": "money", "currency": "EUR", "ruler": "BG/NBD"}
-    about |= {"page_one": 5, "change": None, "base": "", "low": 1.0, "high": 2.0, "level": 0.8}
+    about |= dict.fromkeys(("change", "change_low", "change_high"))
+    about |= {"page_one": 5, "base": "", "low": 1.0, "high": 2.0, "level": 0.8}
     made = {
         "figures": {"coming_quarter": about},
         "figure": "do not use",

@@ -34,7 +34,8 @@ def review(value: float, before: float, year: float = np.nan, budget: float = np
         for name, part in parts.items()
     ]
     names = ["customers", "measure", "value", "month_before", "year_before", "budget"]
-    return pd.DataFrame(rows, columns=names).assign(month=pd.Timestamp("2024-06-01"))
+    known = dict(month=pd.Timestamp("2024-06-01"), reach_month=np.nan, reach_year=np.nan)
+    return pd.DataFrame(rows, columns=names).assign(**known)
 
 
 def distribution(customers: list[int], value: list[float]) -> pd.DataFrame:

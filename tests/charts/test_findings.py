@@ -103,7 +103,7 @@ def test_nobody_new_since() -> None:
 @few
 @given(positive, positive, positive)
 def test_month_says_more_and_less(value: float, before: float, year: float) -> None:
-    title = month_compared(frames.review(value, before, year), "revenue", {})
+    title = month_compared(frames.review(value, before, year), "revenue")
     for base, against in ((before, "the month before"), (year, "the year before")):
         word = "more than" if value > base else "less than" if value < base else "the same as"
         assert f"{word} {against}" in title

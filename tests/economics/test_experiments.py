@@ -201,7 +201,7 @@ def test_features_hold_only_what_was_known_then():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"group": "exposed"}, "in 'reminder' no group is 'control', but 'exposed'; name those"),
+        ({"group": "exposed"}, "in 'reminder' no group is 'control', but 'exposed'; say control='exposed'"),
         ({"customer_id": "a"}, "customer 'a' occurs twice in 'reminder'"),
         ({"assigned": pd.NaT}, "assigned is missing or no date in 4 rows"),
         ({"assigned": "soon"}, "assigned is missing or no date in 4 rows"),

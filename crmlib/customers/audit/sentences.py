@@ -60,7 +60,7 @@ def month_compared(review: pd.DataFrame, measure: str) -> str:
         return ""
     value = money(row["value"]) if measure in ("revenue", "contribution") else fmt.number(row["value"])
     reach = {"month_before": row["reach_month"], "year_before": row["reach_year"]}
-    held = {name: reached for name, reached in reach.items() if np.isfinite(row[name])}
+    held = {name: reached for name, reached in reach.items() if np.isfinite([row[name], reached]).all()}
     changes = [
         _held_against(row["value"], row[name], name, held.get(name))
         for name in _COMPARED
