@@ -10,6 +10,8 @@ import crmlib as crm
 from crmlib.findings import ASSOCIATED, CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED
 from crmlib.relationship.claim_tests import iron as of_iron
 from crmlib.relationship.claim_tests.all_tests import TESTS
+from crmlib.relationship.claim_tests.answers import first_answers
+from crmlib.relationship.claim_tests.chain import chain
 from crmlib.relationship.claim_tests.data import ClaimData
 from crmlib.relationship.claim_tests.effort import concentration, effort
 from crmlib.relationship.claim_tests.entry import entry
@@ -19,9 +21,10 @@ from crmlib.relationship.claim_tests.promoters import promoters
 from crmlib.relationship.claim_tests.prospecting import _elasticities, prospecting
 from crmlib.relationship.claim_tests.referred import referred, roots, within_cells
 from crmlib.relationship.claim_tests.retaining import retaining, rivals
-from crmlib.relationship.claim_tests.tested import Part, as_student, result, slope
+from crmlib.relationship.claim_tests.slopes import as_student, slope
+from crmlib.relationship.claim_tests.tested import Part, result
 from crmlib.relationship.claim_tests.traffic import lost, traffic
-from crmlib.relationship.claim_tests.trust import chain, first_answers, trust
+from crmlib.relationship.claim_tests.trust import trust
 
 DAY = "2025-12-31"
 FALLS = "fall of its share of use from the emptiest to the fullest month"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from crmlib.errors import CannotAnswerError, DataError
 from crmlib.no_rows import no_rows
+from crmlib.relationship.claim_tests.chain import chain
 from crmlib.relationship.claim_tests.data import ClaimData
 from crmlib.relationship.claim_tests.effort import effort
 from crmlib.relationship.claim_tests.entry import entry
@@ -18,7 +19,7 @@ from crmlib.relationship.claim_tests.referred import referred
 from crmlib.relationship.claim_tests.retaining import retaining, rivals
 from crmlib.relationship.claim_tests.tested import COLUMNS, cannot
 from crmlib.relationship.claim_tests.traffic import traffic
-from crmlib.relationship.claim_tests.trust import chain, trust
+from crmlib.relationship.claim_tests.trust import trust
 
 if TYPE_CHECKING:
     from crmlib.study import Study

@@ -14,7 +14,8 @@ from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.economics.growth.data import NONE
 from crmlib.relationship.claim_tests.data import ClaimData
-from crmlib.relationship.claim_tests.tested import Part, as_student, cannot, result
+from crmlib.relationship.claim_tests.slopes import as_student
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import bootstrap_weights
 
 FEWEST_MONTHS, FEWEST_UNITS = 24, 8
