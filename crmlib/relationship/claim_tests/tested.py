@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
     def described(self, test: str, why: str) -> dict[str, Any]:
         """It as a row that is shown and decides nothing."""
-        return self.row(test, self.measure) | {"verdict": "", "why": why}
+        return self.row(test, self.measure) | {"measure": "", "verdict": "", "why": why}
 
 
 def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def result(test: str, parts: list[Part], why: str = "", doubt: str = "") -> list
     whole = weakest.row(test, WHOLE, level) | {"why": why}
     if doubt and whole["verdict"] == SUPPORTED:
         whole |= {"verdict": UNDECIDED, "why": "; ".join(filter(None, (doubt, why)))}
-    below = [part.row(test, part.measure) | {"why": ""} for part in parts]
+    below = [part.row(test, part.measure) | {"measure": "", "why": ""} for part in parts]
     return [whole, *(below if len(parts) > 1 else [])]
 
 
