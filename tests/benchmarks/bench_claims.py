@@ -18,6 +18,7 @@ import numpy as np
 
 import crmlib as crm
 from crmlib.findings import SUPPORTED, UNTESTED
+from crmlib.relationship.claim_tests.chain import chain
 from crmlib.relationship.claim_tests.data import ClaimData
 from crmlib.relationship.claim_tests.effort import effort
 from crmlib.relationship.claim_tests.entry import entry
@@ -26,7 +27,7 @@ from crmlib.relationship.claim_tests.prospecting import prospecting
 from crmlib.relationship.claim_tests.referred import referred
 from crmlib.relationship.claim_tests.retaining import rivals
 from crmlib.relationship.claim_tests.tested import WHOLE
-from crmlib.relationship.claim_tests.trust import chain, trust
+from crmlib.relationship.claim_tests.trust import trust
 from crmlib.statistics import wilson_interval
 
 DAY, MOST = "2025-12-31", 0.08

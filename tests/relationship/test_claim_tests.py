@@ -10,18 +10,22 @@ import crmlib as crm
 from crmlib.findings import ASSOCIATED, CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED
 from crmlib.relationship.claim_tests import iron as of_iron
 from crmlib.relationship.claim_tests.all_tests import TESTS
+from crmlib.relationship.claim_tests.answers import first_answers
+from crmlib.relationship.claim_tests.chain import chain
 from crmlib.relationship.claim_tests.data import ClaimData
 from crmlib.relationship.claim_tests.effort import concentration, effort
 from crmlib.relationship.claim_tests.entry import entry
 from crmlib.relationship.claim_tests.iron import iron
 from crmlib.relationship.claim_tests.looks import LOGGED, logged, looked, spent
+from crmlib.relationship.claim_tests.price import price
 from crmlib.relationship.claim_tests.promoters import promoters
 from crmlib.relationship.claim_tests.prospecting import _elasticities, prospecting
 from crmlib.relationship.claim_tests.referred import referred, roots, within_cells
 from crmlib.relationship.claim_tests.retaining import retaining, rivals
-from crmlib.relationship.claim_tests.tested import Part, as_student, result, slope
+from crmlib.relationship.claim_tests.slopes import as_student, slope
+from crmlib.relationship.claim_tests.tested import Part, result
 from crmlib.relationship.claim_tests.traffic import lost, traffic
-from crmlib.relationship.claim_tests.trust import chain, first_answers, trust
+from crmlib.relationship.claim_tests.trust import trust
 
 DAY = "2025-12-31"
 FALLS = "fall of its share of use from the emptiest to the fullest month"
@@ -401,6 +405,30 @@ def test_without_marginal_costs_or_an_offer_retaining_is_not_compared(plain):
     assert claim(retaining(plain))["why"] == "no marginal cost of a customer is published by chapter 08"
     none = kept_and_won(2.0).experiments.assign(kind="newsletter")
     assert claim(retaining(ClaimData(plain.transactions, DAY, experiments=none)))["verdict"] == UNTESTED
+
+
+def priced(lost, n=20_000):
+    """Of the best twentieth, every second bought again; of those with a dearer price so many in ten fewer."""
+    at, groups = np.arange(n), ["treated", "control"] * (n // 2)
+    people = pd.DataFrame({"customer_id": [f"p{place}" for place in at], "group": groups})
+    money, tenth = np.where(at // 2 % 20 == 0, 500.0, 10.0), at // 40 % 10
+    comes = tenth < 5 - lost * (people["group"] == "treated")
+    first = people[["customer_id"]].assign(date=pd.Timestamp("2024-05-01"), amount=money)
+    again = people.loc[comes, ["customer_id"]].assign(date=pd.Timestamp("2024-08-01"), amount=5.0)
+    trial = people.assign(experiment="price-1", kind="price", assigned=pd.Timestamp("2024-06-01"))
+    return ClaimData(pd.concat([first, again], ignore_index=True), DAY, margin=1.0, experiments=trial)
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, SUPPORTED), (3, CONTRADICTED), (1, UNDECIDED)])
+def test_a_price_makes_no_difference_only_within_a_margin(lost, verdict):
+    """0, 30 and 10 points fewer: within ten points, beyond them, and just on the margin."""
+    found = claim(price(priced(lost)))
+    assert found["difference"] == pytest.approx(-lost / 10)
+    assert found["verdict"] == verdict
+
+
+def test_too_few_customers_leave_a_price_undecided_however_little_is_found():
+    assert claim(price(priced(0, n=4000)))["verdict"] == UNDECIDED
 
 
 @pytest.mark.parametrize(("size", "verdict"), [(1, SUPPORTED), (0, UNDECIDED), (-1, CONTRADICTED)])

@@ -12,7 +12,8 @@ from crmlib import format as fmt
 from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import open_optional, optional
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData, controls
-from crmlib.relationship.claim_tests.tested import Part, cannot, result, slope
+from crmlib.relationship.claim_tests.slopes import slope
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import bootstrap_weights
 
 YEAR, HALF = 365, 182

@@ -6,20 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import fetch
 from crmlib.customers.audit.months import last_months
-from crmlib.customers.profit.customer_profit import customer_profit
-from crmlib.customers.tiers.value_tiers import value_tiers
-from crmlib.data.sources import lacking, open_optional, optional
-from crmlib.errors import CannotAnswerError
+from crmlib.data.sources import lacking
+from crmlib.relationship.claim_tests.capacity import MONTHS, resources_of, tiers_before, use_by_month
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import bootstrap_weights
 
-NAME, TIER, MONTHS = "iron", "Iron", 12
+NAME, TIER = "iron", "Iron"
 SLACK, FULL = 0.9, 0.98  # of the capacity in use
 LEAST_AGREEMENT = 0.8  # correlation of a resource's use with orders or minutes of service
 RESAMPLES = 300
@@ -42,65 +38,17 @@ def iron(data: ClaimData) -> list[dict[str, Any]]:
     if reason := lacking(capacity=data.capacity):
         return cannot(NAME, reason)
     first, last = (pd.Timestamp(day) for day in last_months(MONTHS, as_of=data.day))
-    tiers = _tiers(data, first)
+    tiers = tiers_before(data, first)
     if (tiers == TIER).sum() < FEWEST:
         return cannot(
             NAME, f"{fmt.plural((tiers == TIER).sum(), 'customer')} of the tier Iron in the year before"
         )
-    resources, months = _capacity(data, first, last), _months(data, first, last)
+    resources, months = resources_of(data, first, last), use_by_month(data, first, last)
     found: list[dict[str, Any]] = []
     for resource, rows in resources:
         name = NAME if not found else f"{NAME}: {resource}"
         found += _of_resource(name, resource, rows, months, tiers)
     return found or cannot(NAME, "no resource with twelve months of use")
-
-
-def _tiers(data: ClaimData, first: pd.Timestamp) -> pd.Series:
-    """The tier of each customer in the year before a day."""
-    beside = dict(service_cases=data.service_cases, touchpoints=data.touchpoints, costs=data.costs)
-    start, end = first - pd.DateOffset(years=1), first - pd.Timedelta(1, "D")
-    try:
-        profit = customer_profit(data.transactions, start=start, end=end, margin=data.margin, **beside)
-        found = value_tiers(profit)
-    except CannotAnswerError:
-        return pd.Series(dtype=object)
-    return found.set_index(found["customer_id"].astype(str))["tier"].astype(object)
-
-
-def _capacity(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> list[tuple[str, pd.DataFrame]]:
-    """Resources with the use of each month, those with most fixed cost first."""
-    rows = open_optional(data.capacity)
-    assert rows is not None
-    rows = rows.select("resource", "capacity", "used", date=rows.date.cast("date").truncate("M"),
-                       fixed_cost=optional(rows, "fixed_cost", "float64").fill_null(0.0))  # fmt: skip
-    table = rows.to_pandas()
-    table = table.assign(month=pd.to_datetime(table.pop("date"))).astype({"capacity": float, "used": float})
-    table = table[table["month"].between(first, last) & (table["capacity"] > 0)]
-    groups = [
-        (str(name), some.set_index("month"))
-        for name, some in table.groupby("resource")
-        if len(some) >= MONTHS
-    ]
-    return sorted(groups, key=lambda pair: -float(pair[1]["fixed_cost"].sum()))
-
-
-def _months(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """By customer and month: `orders`, `minutes` of service, and `worth` after the cost of these."""
-    rows = data.rows.filter((_.day >= first.date()) & (_.day <= last.date()))
-    sums = {"worth": _.worth.sum(), "orders": _.order.nunique(where=_.counted)}
-    bought = fetch(rows.group_by("customer_id", month=rows.day.truncate("M")).agg(**sums))
-    cases = data.of_cases("opened", "minutes", "cost")
-    month = pd.to_datetime(cases["opened"]).dt.to_period("M").dt.start_time
-    cases = cases.assign(month=month, minutes=cases["minutes"].astype(float).fillna(0.0))
-    rate = (data.costs.per_service_minute if data.costs else None) or 0.0
-    cases["worth"] = -cases["minutes"] * rate - cases["cost"].astype(float).fillna(0.0)
-    cases = cases[cases["month"].between(first, last)]
-    parts = [
-        part.astype({"customer_id": str})
-        for part in (bought.assign(month=pd.to_datetime(bought["month"])), cases)
-    ]
-    both = pd.concat(parts)[["customer_id", "month", "worth", "orders", "minutes"]].fillna(0.0)
-    return both.groupby(["customer_id", "month"]).sum().reset_index()
 
 
 def _of_resource(

@@ -9,9 +9,10 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.data.sources import lacking
 from crmlib.economics.growth.referrals import used_links, why_no_links
+from crmlib.relationship.claim_tests.answers import first_answers
 from crmlib.relationship.claim_tests.data import BASELINE, FEWEST, ClaimData, controls
-from crmlib.relationship.claim_tests.tested import Part, cannot, result, slope
-from crmlib.relationship.claim_tests.trust import first_answers
+from crmlib.relationship.claim_tests.slopes import slope
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
 
 WINDOW_DAYS = 365  # after an answer, in which a customer brought counts
 PROMOTER = 0.9  # of the best answer, from which on a customer is a promoter (Reichheld 2003: 9 and 10 of 10)

@@ -14,7 +14,8 @@ from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.economics.growth.data import NONE
 from crmlib.relationship.claim_tests.data import ClaimData
-from crmlib.relationship.claim_tests.tested import Part, as_student, cannot, result
+from crmlib.relationship.claim_tests.slopes import as_student
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import bootstrap_weights
 
 FEWEST_MONTHS, FEWEST_UNITS = 24, 8
@@ -27,8 +28,8 @@ RESAMPLES = 200
 def prospecting(data: ClaimData) -> list[dict[str, Any]]:
     """By how many per cent do hours of prospecting and selling change where a team or market has 1 % more customers?
 
-    Hours in all, per prospect and per win, by market and line of business (or by employee) and month, on customers of
-    the three months before, both in logarithms; units and months are taken out, resamples are of units. Hours per
+    Hours in all, per prospect and per win, by market and line of business and month, on customers of the three months
+    before, both in logarithms; units and months are taken out, resamples are of units. Hours per
     *customer* would fall by themselves: customers stand in both. Below 0 the hours fall; between 0 and 1 only hours
     per customer do.
     """
@@ -42,24 +43,16 @@ def prospecting(data: ClaimData) -> list[dict[str, Any]]:
         name: Part(f"elasticity of {text}", *found[name], "ratio", units, -1)
         for name, text in MEASURES.items()
     }
-    where = (
-        f"{fmt.plural(units, 'unit')} in {fmt.plural(months, 'month')}; % more hours at 1 % more customers"
-    )
-    total = found["total"][0]
-    falls = (
-        "hours fall"
-        if total < 0
-        else "only hours per customer fall"
-        if total < 1
-        else "hours grow as much, or more"
-    )
+    where = f"{fmt.plural(units, 'unit')}, {fmt.plural(months, 'month')}; % more hours at 1 % more customers"
+    readings = ("hours fall", "only hours per customer fall", "hours grow as much, or more")
+    falls = readings[int(np.searchsorted([0, 1], found["total"][0], side="right"))]
     rows = result(names[0], [parts["total"]], f"{where}: by the estimate, {falls}")
     rows += result(names[1], [parts["per_win"]], where)
-    return [*rows, parts["per_lead"].row(names[1], parts["per_lead"].measure) | {"why": where}]
+    return [*rows, parts["per_lead"].row(names[1], parts["per_lead"].measure) | {"measure": "", "why": where}]
 
 
 def _cells(data: ClaimData) -> tuple[pd.DataFrame, str]:
-    """Hours, prospects and wins by `unit` and `month`, with the log of its customers; or why there are too few."""
+    """Hours, prospects and wins by `unit` and `month`, with customers of before, `base`; or why there are too few."""
     empty = pd.DataFrame(columns=["unit", "month"])
     if reason := lacking(leads=data.leads, customers=data.customers):
         return empty, reason
@@ -84,6 +77,8 @@ def _cells(data: ClaimData) -> tuple[pd.DataFrame, str]:
     of = with_ids_of(data.log, people.select("customer_id", unit=unit(people)))
     rows = data.rows.filter(_.counted).inner_join(of, "customer_id")
     bought = fetch(rows.group_by("unit", month=rows.day.truncate("M")).agg(buyers=_.customer_id.nunique()))
+    if bought.empty:
+        return empty, "no customer has a market"
     bought = bought.assign(month=pd.to_datetime(bought["month"]))
     table = bought.pivot(index="month", columns="unit", values="buyers").fillna(0.0).sort_index()
     table = table.reindex(pd.date_range(table.index.min(), table.index.max(), freq="MS"), fill_value=0.0)

@@ -119,7 +119,11 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table = looked(table, facts.study.locked("claim_looks"), facts.day)
     known = zip(*(table[name] for name in ("value", "unit", "low", "high")), strict=True)
-    table["answer"] = ["" if np.isnan(value) else str(Estimate(value, *about)) for value, *about in known]
+    currency = facts.study.currency
+    table["answer"] = [
+        "" if np.isnan(value) else str(Estimate(value, unit, low, high, currency=currency))
+        for value, unit, low, high in known
+    ]
     return with_finding(table, verdicts_in_words)
 
 

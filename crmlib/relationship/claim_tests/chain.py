@@ -1,0 +1,49 @@
+"""Value, relationship, retention: the three links of a chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crmlib import format as fmt
+from crmlib.data.sources import lacking
+from crmlib.relationship.claim_tests.answers import answered, standard
+from crmlib.relationship.claim_tests.data import FEWEST, ClaimData, controls
+from crmlib.relationship.claim_tests.slopes import slope
+from crmlib.relationship.claim_tests.tested import Part, cannot, result
+from crmlib.relationship.claim_tests.trust import keeps
+
+
+def chain(data: ClaimData) -> list[dict[str, Any]]:
+    """Value → relationship → retention: three links, each at full level.
+
+    What a customer brought in the year before goes with trust; trust with purchases afterwards; value with purchases
+    afterwards.
+    """
+    if reason := lacking(surveys=data.surveys):
+        return cannot("chain", reason)
+    found, weights = answered(data)
+    if len(found) < FEWEST:
+        return cannot(
+            "chain", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough"
+        )
+    worth = standard(np.sign(found["worth"]) * np.log1p(found["worth"].abs()))
+    others = controls(found, "tenure", "complaints")
+    n = len(found)
+    parts = [
+        Part(
+            "trust, per standard deviation of value",
+            *slope(found["score"], worth, others, weights),
+            "ratio",
+            n,
+        ),
+        Part("again, per standard deviation of trust", *keeps(found, weights), "points", n),
+        Part(
+            "again, per standard deviation of value",
+            *slope(found["again"], worth, others, weights),
+            "points",
+            n,
+        ),
+    ]
+    return result("chain", parts, "the weakest of three links; value is what they brought in the year before")
