@@ -157,7 +157,8 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
         if ours not in contract.names:
             raise DataError(f"{contract.name} has no column {ours!r}; {did_you_mean(ours, contract.names)}")
         if theirs not in own and theirs != NONE:
-            raise DataError(f"columns.{ours}: no column is {theirs!r}; {did_you_mean(theirs, own[:40])}")
+            why = f"there is no column {theirs!r}; {did_you_mean(theirs, own[:40])}"
+            raise DataError(f"columns.{ours}: {why}")
     return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
