@@ -26,6 +26,7 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
 
+from crmlib import format as fmt
 from crmlib.data.staging import LOCK, scratch
 from crmlib.errors import DataError, StudyError, TooLittleMemoryError, disk_full
 from crmlib.progress import progress
@@ -137,7 +138,8 @@ def _too_little_memory(complaint: str) -> TooLittleMemoryError:
     needed = re.search(r"(?:block|data) of size ([\d.]+ \w+)", complaint)
     more = f"{needed[1]} more were needed" if needed else "more was needed"
     jobs = os.environ.get(JOBS, "1")
-    shared = f", its share beside {int(jobs) - 1} notebooks that run at the same time" if jobs != "1" else ""
+    others = fmt.plural(int(jobs) - 1, "other notebook")
+    shared = f", its share beside {others} at the same time" if jobs != "1" else ""
     cure = f"raise {MEMORY}" if MEMORY in os.environ else f"give more with {MEMORY} (such as 8GB)"
     return TooLittleMemoryError(
         f"the engine may take {_in_words(_memory_limit())} of memory{shared}, and {more}; {cure}, run one notebook at "
