@@ -39,6 +39,7 @@ ROOMS = {
     "findings": "Findings",
     "errors": "Errors",
     "simulation": "A firm whose truth is known",
+    "lessons": "A course",
 }
 
 
