@@ -144,7 +144,10 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
             check_classification_targets(labels)
         self.classes_ = np.unique(labels)
         if len(self.classes_) != 2:
-            raise FitError(f"y has {len(self.classes_)} class(es). Only binary classification is supported")
+            found = fmt.plural(len(self.classes_), "class", "classes")
+            raise FitError(
+                f"y has {found}. Only binary classification is supported: who left, and who stayed"
+            )
         try:
             self._left = int(np.argmax(read_labels(pd.Series(self.classes_, name="y"))[0]))
         except DataError:
