@@ -12,7 +12,7 @@ from crmlib.data.sources import lacking, open_optional
 from crmlib.economics.growth.referrals import USED, e_value, links, why_no_links
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
-from crmlib.statistics import Array, bootstrap_weights
+from crmlib.statistics import Array, bootstrap_weights, normal_quantile
 
 NAME = "referred"
 RESAMPLES = 300
@@ -43,7 +43,7 @@ def referred(data: ClaimData) -> list[dict[str, Any]]:
             continue
         parts.append(Part(f"net {data.value} within a year, against {name}", value, error, "money", n))
         spread = float(people.loc[rows, "net"].std())
-        least = max(value - 1.96 * error, 0.0) / spread if spread > 0 else 0.0
+        least = max(value - normal_quantile(0.95) * error, 0.0) / spread if spread > 0 else 0.0
         hidden = np.nanmin([hidden, e_value(float(np.exp(0.91 * least)))])
         if name != "all others":
             break  # the best of those that have customers alike

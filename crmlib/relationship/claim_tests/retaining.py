@@ -12,7 +12,7 @@ from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.errors import CannotAnswerError, DataError
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
-from crmlib.statistics import difference_of_means
+from crmlib.statistics import difference_of_means, normal_quantile
 
 WINDOW_DAYS = 365
 KIND = "offer"  # of the experiments: an offer made to keep a customer
@@ -89,7 +89,7 @@ def rivals(data: ClaimData) -> list[dict[str, Any]]:
         Part(
             row.measure,
             row.difference,
-            (row.high - row.low) / (2 * 1.959963984540054),
+            (row.high - row.low) / (2 * normal_quantile(0.95)),
             row.unit,
             int(row.customers),
         )

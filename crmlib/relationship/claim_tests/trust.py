@@ -13,6 +13,7 @@ from crmlib.relationship.claim_tests.answers import WINDOW_DAYS, answered
 from crmlib.relationship.claim_tests.data import BASELINE, FEWEST, ClaimData, controls
 from crmlib.relationship.claim_tests.slopes import slope
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
+from crmlib.statistics import normal_quantile
 
 ASKED_DAYS = 14  # a survey follows an order by less: that order is no earlier purchase
 
@@ -39,9 +40,9 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
     value, error = slope(before["again"], before["score"], controls(before, *BASELINE))
     control = Part("purchases before the answer", value, error, "points", len(before))
     told = "purchases before the answer are no more frequent"
-    if not control.distance < 1.96:
+    if not control.distance < normal_quantile(0.95):
         told = "too few answers have a history, so purchases before the answer are not compared"
-    doubt = "the answer goes with purchases before it too" if control.distance > 1.96 else ""
+    doubt = "the answer goes with purchases before it too" if control.distance > normal_quantile(0.95) else ""
     rows = result("trust", [part], "" if doubt else told, doubt)
     return [*rows, control.described("trust", "a control: should not differ")]
 
