@@ -165,7 +165,7 @@ def cluster_profile(
     --------
     >>> rows = {"cluster": [1, 2], "name": ["new", "old"], "customers": [2, 8], "feature": "T"}
     >>> print(cluster_profile(pd.DataFrame(rows | {"mean": [9.0, 51.5], "standing": [-1.9, 0.5]}), "Two kinds").alt)
-    Two kinds. Table of means by cluster. 1 new: T (weeks) 9; 2 old: T (weeks) 51.50.
+    Two kinds. Table of means by cluster. 1 new: T (weeks) 9; 2 old: T (weeks) 51.5.
     """
     if profile.empty:
         return no_data("No cluster to describe", ax)
