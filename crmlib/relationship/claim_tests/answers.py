@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib import format as fmt
 from crmlib.customers._log import fetch
-from crmlib.data.sources import open_optional, optional
+from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData, controls
 
 WINDOW_DAYS = 180  # after an answer, in which a purchase or a renewal counts
@@ -17,11 +18,15 @@ _TRIM = 0.02  # the largest weights, which would decide alone
 _known: WeakKeyDictionary[ClaimData, tuple[pd.DataFrame, np.ndarray]] = WeakKeyDictionary()
 
 
-def answered(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray]:
-    """As of `_answers`, found once for both tests."""
+def answered(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """As of `_answers`, found once for both tests; and why there are too few, empty where there are enough."""
+    if reason := lacking(surveys=data.surveys):
+        return pd.DataFrame(), np.empty(0), reason
     if data not in _known:
         _known[data] = _answers(data)
-    return _known[data]
+    found, weights = _known[data]
+    enough, people = len(found) >= FEWEST, fmt.plural(len(found), "customer")
+    return found, weights, "" if enough else f"{people} with an answer on trust that is old enough"
 
 
 def _answers(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray]:

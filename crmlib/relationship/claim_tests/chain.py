@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from crmlib import format as fmt
-from crmlib.data.sources import lacking
 from crmlib.relationship.claim_tests.answers import answered, standard
-from crmlib.relationship.claim_tests.data import FEWEST, ClaimData, controls
+from crmlib.relationship.claim_tests.data import ClaimData, controls
 from crmlib.relationship.claim_tests.slopes import slope
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.relationship.claim_tests.trust import keeps
@@ -21,13 +19,9 @@ def chain(data: ClaimData) -> list[dict[str, Any]]:
     What a customer brought in the year before goes with trust; trust with purchases afterwards; value with purchases
     afterwards.
     """
-    if reason := lacking(surveys=data.surveys):
+    found, weights, reason = answered(data)
+    if reason:
         return cannot("chain", reason)
-    found, weights = answered(data)
-    if len(found) < FEWEST:
-        return cannot(
-            "chain", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough"
-        )
     worth = standard(np.sign(found["worth"]) * np.log1p(found["worth"].abs()))
     others = controls(found, "tenure", "complaints")
     n = len(found)

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlib import format as fmt
-from crmlib.data.sources import lacking
 from crmlib.relationship.claim_tests.answers import WINDOW_DAYS, answered
-from crmlib.relationship.claim_tests.data import BASELINE, FEWEST, ClaimData, controls
+from crmlib.relationship.claim_tests.data import BASELINE, ClaimData, controls
 from crmlib.relationship.claim_tests.slopes import slope
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import normal_quantile
@@ -25,13 +23,9 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
     answers are weighted by the chance to have been one. A description: whether trust keeps customers is an effect.
     The control: given what was known half a year before, the answer should not go with purchases *before* it.
     """
-    if reason := lacking(surveys=data.surveys):
+    found, weights, reason = answered(data)
+    if reason:
         return cannot("trust", reason)
-    found, weights = answered(data)
-    if len(found) < FEWEST:
-        return cannot(
-            "trust", f"{fmt.plural(len(found), 'customer')} with an answer on trust that is old enough"
-        )
     names = "again within 180 days, per standard deviation of trust"
     part = Part(names, *keeps(found, weights), "points", len(found))
     earlier = found["date"] - pd.Timedelta(WINDOW_DAYS + ASKED_DAYS, "D")
