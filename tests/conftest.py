@@ -4,9 +4,15 @@ import gc
 import os
 import sys
 
+from hypothesis import settings
+
 # The tests start some hundred processes: without bytecode each of them would compile the library again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# The same examples in every run: a failure is seen again by who looks for it.
+settings.register_profile("reproducible", derandomize=True, deadline=None)
+settings.load_profile("reproducible")
 
 
 def pytest_collection_finish():

@@ -67,7 +67,7 @@ NAMES = (
 
 
 @given(NAMES, NAMES, NAMES)
-@settings(max_examples=3, deadline=None, phases=GENERATE)
+@settings(max_examples=3, phases=GENERATE)
 def test_names_of_projects_studies_and_files(tmp_path_factory, top, name, file):
     root = tmp_path_factory.mktemp("any") / top
     project(root, name, f"{file}.csv")
@@ -125,7 +125,7 @@ ENTRY += ["timezone", "rename"]
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=3),
     st.dictionaries(st.sampled_from(ENTRY), VALUES, max_size=2),
 )
-@settings(max_examples=15, deadline=None, phases=GENERATE)
+@settings(max_examples=15, phases=GENERATE)
 def test_study_files_of_any_content(tmp_path_factory, entries, of_the_log):
     table = {"transactions": {"source": "orders.csv"} | of_the_log}
     text = yaml.safe_dump({"title": "A shop", "tables": table} | entries, allow_unicode=True)
@@ -133,7 +133,7 @@ def test_study_files_of_any_content(tmp_path_factory, entries, of_the_log):
 
 
 @given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"%#@`,? \n\t0129.~=<\\\u2028é"), max_size=60))
-@settings(max_examples=40, deadline=None, phases=GENERATE)
+@settings(max_examples=40, phases=GENERATE)
 def test_study_files_of_any_text(tmp_path_factory, text):
     crm("check", "shop", folder=project(tmp_path_factory.mktemp("any"), text=text))
 

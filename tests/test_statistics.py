@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -57,7 +57,6 @@ def test_a_share_has_wilsons_interval_as_published(counts, interval):
     assert wilson_interval(*counts) == pytest.approx(interval, abs=6e-5)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 500), st.integers(1, 500)), min_size=1, max_size=5),
     st.floats(0.5, 0.999),

@@ -20,7 +20,7 @@ from tests.charts.test_findings import usd
 profits = st.lists(st.floats(-1e6, 1e6).map(lambda one: round(one, 2)), min_size=1, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(profits)
 def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
     values = [0.0, *values]

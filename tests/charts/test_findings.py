@@ -48,7 +48,7 @@ counts = st.integers(0, 10_000)
 amounts = st.floats(-1e6, 1e6).map(lambda value: round(value, 2))
 positive = st.floats(1, 1e6).map(lambda value: round(value, 2))
 shares = st.floats(0, 1)
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 def listed(values: st.SearchStrategy, least: int = 1, most: int = 8) -> st.SearchStrategy:

@@ -17,7 +17,7 @@ from crmlib.models.sentences import chances_of_buying, overdue_buyers, survival_
 from tests.charts import frames
 from tests.charts.test_findings import usd
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 @few

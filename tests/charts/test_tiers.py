@@ -21,7 +21,7 @@ from crmlib.customers.sentences import (
 from tests.charts import frames
 from tests.charts.looks import assert_described, assert_legible
 
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=10)
 money = st.floats(-1e5, 1e5).map(lambda value: round(value, 2))
 shares = st.floats(0, 1)
 

@@ -36,7 +36,7 @@ def test_by_hand():
     assert rest["beer"].tolist() == pytest.approx([30 / 38, 1.0])  # other: 5 + 5 - 2
 
 
-@settings(max_examples=9, deadline=None)
+@settings(max_examples=9)
 @given(st.lists(rows, min_size=1, max_size=25), st.integers(1, 3))
 def test_shares_add_up_and_everybody_is_counted(listed, fewest):
     log = pd.DataFrame(listed, columns=["customer_id", "day", "cents", "category"])

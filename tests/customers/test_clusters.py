@@ -146,7 +146,7 @@ def test_cdnow_has_cuts_but_no_groups():
     assert found.choice_["valley"].min() > 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=60))
 def test_the_index_is_that_of_scikit_learn(pairs):
     one, other = np.array(pairs, dtype=np.intp).T
@@ -154,7 +154,7 @@ def test_the_index_is_that_of_scikit_learn(pairs):
     assert ours == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9), st.integers(-9, 9)), min_size=5, max_size=40)
 )

@@ -55,7 +55,7 @@ def test_cut_offs_drawn_anew_hide_the_decline_that_frozen_ones_show():
     assert moved.cut_offs == rfm_segments(rfm_summary(cdnow_sample(), as_of="1997-09-30")).cut_offs
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(purchase_logs())
 def test_no_customer_is_lost_and_shares_add_up(log):
     days = log["date"].dt.date

@@ -149,7 +149,7 @@ def test_an_empty_period_has_no_customers_and_one_before_the_log_is_refused():
         customer_profit(by_hand(), start="2022-01-01", end="2022-12-31", margin=0.4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(purchase_logs(), st.integers(0, 60), st.integers(0, 30))
 def test_money_and_customers_agree_with_the_lenses(log, after, days):
     start = dt.date(2023, 12, 28) + dt.timedelta(days=after)
@@ -163,7 +163,7 @@ def test_money_and_customers_agree_with_the_lenses(log, after, days):
     assert found["exposure_days"].between(1, days + 1).all()
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     purchase_logs(),
     st.lists(st.tuples(st.sampled_from("abxy"), st.integers(0, 70), st.none() | st.integers(0, 50))),

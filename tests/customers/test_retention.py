@@ -55,7 +55,7 @@ class TestRevenue:
         with pytest.raises(CrmError, match="lose more than the start"):
             revenue_ratios(MOVED.assign(**wrong))
 
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=6)
     @given(contracts)
     def test_movements_by_brute_force(self, rows: list) -> None:
         table = subscriptions(rows)
@@ -116,7 +116,7 @@ class TestRevenue:
 
 
 class TestContracts:
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8)
     @given(contracts)
     def test_customers_add_up_and_retention_is_what_it_says(self, rows: list) -> None:
         told = crm.contract_retention(subscriptions(rows), as_of="2024-12-31")
@@ -149,7 +149,7 @@ logs = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 120)), min_s
 
 
 class TestByAge:
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     @given(logs)
     def test_each_definition_by_brute_force(self, log: pd.DataFrame) -> None:
         ages, last = [7, 30, 60], START + pd.Timedelta(120, "D")

@@ -15,7 +15,7 @@ from crmlib.customers.rfm.segments import RfmCutOffs, default_segments
 from crmlib.errors import CrmError
 from tests.customers.logs import cdnow_sample, log_of
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 customers = st.tuples(
     st.integers(0, 6), st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0, 60.0]), st.integers(-2000, 90000)
 )

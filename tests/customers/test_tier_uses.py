@@ -14,7 +14,7 @@ from crmlib.customers.tiers.value_tiers import _cut, preferred_cut
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import log_of
 
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 NEXT = {"start": "2024-07-01", "end": "2024-12-31"}
 
 

@@ -14,7 +14,7 @@ from crmlib.errors import CrmError
 from tests.customers.logs import log_of
 
 WORKED = [400, 250, 150, 80, 40, 20, 10, -20, -130, -200]
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=50)
 money = st.lists(st.integers(-50, 200), min_size=1, max_size=60)
 
 

@@ -68,7 +68,7 @@ _ids = st.text(st.sampled_from("abcXYZ0123456789-_.#/ "), min_size=1, max_size=8
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     encoding=st.sampled_from(list(WORDS)),
     delimiter=st.sampled_from([",", ";", "\t", "|", "^"]),
@@ -103,7 +103,7 @@ def test_any_way_of_writing_text_is_read_back(project, encoding, delimiter, end,
     assert read["date"].dt.strftime("%Y-%m-%d").tolist() == frame["date"].tolist()
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(
         st.text(st.sampled_from("abc 2024-é"), min_size=1, max_size=10).filter(
@@ -213,7 +213,7 @@ def test_true_dates_beside_texts_in_a_sheet_are_asked_about(project, order):
     assert "a spreadsheet seems to have swapped day and month" in out
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 10**6), st.sampled_from(["%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "both"]))
 def test_ordinary_dates_are_not_taken_for_swapped_ones(tmp_path_factory, seed, order):
     days = pd.Series(pd.date_range("2023-01-01", "2024-12-31")).sample(60, random_state=seed)
@@ -256,7 +256,7 @@ def test_texts_with_swapped_days_and_months_are_asked_about(project, order, firs
     new(project, text, "--yes", "--date-format", order)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.integers(0, 10**6), st.sampled_from([40, 200, 500, 900]), st.sampled_from([1, 3]),
     st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y %H:%M"]),

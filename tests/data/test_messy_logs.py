@@ -102,9 +102,7 @@ def usable_by_itself(one, policy):
     )
 
 
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(row, min_size=1, max_size=60), st.lists(broken, max_size=3), policies)
 def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
     sure = ("sure", "2024-02-01", "5.55", "", "", "paid", "EUR")  # so that something can be used
@@ -153,7 +151,7 @@ def test_rows_and_cents_always_reconcile(rows, bad_lines, policy):
     assert policy.returns == "match" or undone.empty
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused_with_a_sentence(text):
     refusal = ""

@@ -67,7 +67,7 @@ def styled(draw, decimal):
 
 
 @pytest.mark.parametrize("decimal", [".", ","])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_number_is_read_as_it_was_written(decimal, data):
     written = dict(data.draw(st.lists(styled(decimal), min_size=20, max_size=60)))
@@ -83,7 +83,7 @@ around = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(around, st.sampled_from(["7", "12.5", "1,234.50"]), around), min_size=20, max_size=80)
 )

@@ -89,7 +89,7 @@ CELLS = {
 }
 
 
-@settings(max_examples=7, deadline=None)
+@settings(max_examples=7)
 @given(st.lists(st.tuples(*[st.sampled_from(cells) for cells in CELLS.values()]), min_size=1, max_size=40))
 def test_rows_and_money_add_up_whatever_the_file_holds(tmp_path_factory, rows):
     frame = pd.DataFrame(

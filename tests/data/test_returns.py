@@ -167,14 +167,14 @@ events = st.lists(
 )
 
 
-@settings(max_examples=9, deadline=None)
+@settings(max_examples=9)
 @given(events)
 def test_equals_the_rule_walked_by_hand(rows):
     frame = log(rows)
     assert matched(frame) == by_hand(frame)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(events, st.integers(0, 12))
 def test_what_happens_after_a_day_changes_nothing_before_it(rows, cut):
     """A log cut off at a day says the same about that day as the whole log does."""

@@ -26,7 +26,7 @@ def totals(values: list[float]) -> dict[str, float]:
     return engine().to_pyarrow(asked).to_pylist()[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(CENTS, st.randoms(use_true_random=False))
 def test_a_sum_is_the_same_in_every_order_and_prints_as_money(cents, dice):
     values = [one / 100 for one in cents]

@@ -38,7 +38,7 @@ def test_the_best_is_better_than_every_other_spending() -> None:
 curves = st.tuples(st.floats(0.05, 0.9), st.floats(0.2, 0.9), st.floats(1, 40))  # ceiling, share of it, spend
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(curves, curves, st.floats(5, 200), st.floats(0.05, 0.3))
 def test_one_more_customer_costs_what_one_is_worth(win: tuple, keep: tuple, margin: float, d: float) -> None:
     a, r = (

@@ -62,7 +62,7 @@ class TestSteps:
         beyond = RetentionTerms(100, 0.96, 0.1).steps()
         assert beyond["gross"].iloc[1:].isna().all()
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.floats(0.05, 0.94), st.floats(0.02, 0.4), st.floats(0, 60), st.floats(0, 30),
     )  # fmt: skip
@@ -143,7 +143,7 @@ class TestElasticities:
             assert table.loc["retention", "gross"] == pytest.approx(published, abs=0.005)
             assert table.loc["margin", "gross"] == pytest.approx(1)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.floats(0.2, 0.94), st.floats(0.03, 0.3), st.floats(0, 9))
     def test_by_moving_each_lever_one_per_cent_of_one_per_cent(self, r: float, i: float, cost: float) -> None:
         names = {"retention": "retention_rate", "margin": "contribution", "acquisition cost": "acquisition_cost",
@@ -184,7 +184,7 @@ class TestReversal:
         steps = RetentionTerms(**EXAMPLE, acquisition_cost=table["acquisition_cost"]).steps()
         assert steps["net_change"].iloc[1] == pytest.approx(0.8)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.floats(0.3, 0.94), st.floats(0.03, 0.3), st.floats(0, 150), st.floats(0, 5))
     def test_the_claim_holds_exactly_where_it_is_said_to(
         self, r: float, i: float, cost: float, programme: float
@@ -234,7 +234,7 @@ class TestMix:
         periods = self.MODEL.expected_lifetime_new_customer(0.1)
         assert retention_mix(self.MODEL, terms)["gross"].iloc[1] == pytest.approx(periods, rel=1e-4)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.floats(0.3, 5), st.floats(0.5, 20), st.floats(0.03, 0.3))
     def test_constant_retention_understates_value_and_elasticity(
         self, alpha: float, beta: float, i: float
@@ -250,7 +250,7 @@ class TestMix:
         for column in ("retention_rate", "gross", "net", "elasticity", "gross_change"):
             assert table[column].iloc[1] == pytest.approx(table[column].iloc[0], rel=1e-3)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e5))
     def test_it_is_finite_and_its_mean_is_the_betas_wherever_the_fit_ends(
         self, alpha: float, beta: float

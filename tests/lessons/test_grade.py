@@ -148,7 +148,7 @@ def graded(tmp_path_factory):
     """Ten hand-ins of lesson 1, cut down to what its exercises need, graded by the command."""
     root = tmp_path_factory.mktemp("class")
     hand_ins, key = root / "hand-ins", root / "key"
-    read_key(key, root / "none")
+    key.write_text(KEY.hex(), encoding="utf-8")  # the firms of these students are the same each time
 
     def short(notebook):
         needed = [cell for cell in notebook["cells"] if grade_id(cell) or cell["cell_type"] == "code"][:2]

@@ -47,7 +47,7 @@ class TestProbabilityActive:
 
 
 class TestHiatus:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=40))
     def test_no_threshold_is_wrong_less_often(self, people: list[tuple[int, bool]]) -> None:
         silence, back = (np.array(one) for one in zip(*people, strict=True))
@@ -259,7 +259,7 @@ class TestOverdue:
         np.testing.assert_allclose(told.loc[some, "chance_of_silence"], tail, rtol=1e-9)
         np.testing.assert_allclose(told.loc[some, "overdue_after"], lomax.isf(0.1, x, scale=t_x), rtol=1e-6)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.integers(1, 30), st.floats(0.5, 90), st.floats(0.1, 200), st.integers(1, 12))
     def test_chance_falls_with_silence_and_meets_its_threshold(
         self, x: int, t_x: float, more: float, k: int

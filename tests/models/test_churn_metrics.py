@@ -11,7 +11,7 @@ from crmlib.models.churn.metrics import Calibration, Predictions, calibrate, log
 cases = st.lists(st.tuples(st.integers(1, 19), st.booleans(), st.integers(0, 3)), min_size=8, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases)
 def test_a_weight_is_that_many_customers(rows):
     p, y, w = (np.array(one) for one in zip(*rows, strict=True))

@@ -40,7 +40,7 @@ SIZES = st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(0, 10_000), 
 
 
 @given(SIZES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_the_choice_holds_the_budget_and_its_bound_is_that_of_the_linear_programme(size):
     people, options, seed, budget = size
     random = np.random.default_rng(seed)

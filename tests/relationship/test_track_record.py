@@ -116,7 +116,7 @@ def test_few_months_give_no_band_and_two_give_no_forecast():
 
 
 @given(st.lists(st.sampled_from([0.1, 0.3, 0.6, 0.9, 1.0]), min_size=2, max_size=2), st.integers(1, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_where_no_forecast_is_better_evidence_is_one_on_average_at_most(ends, looks):
     """By all outcomes: gains of two values with mean 0. So by Ville it reaches 20 in one of 20 worlds at most."""
     up, down = ends
