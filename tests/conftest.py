@@ -1,8 +1,10 @@
-"""What makes all tests quicker."""
+"""What makes all tests quicker, and which of them wait for CI."""
 
 import gc
 import os
 import sys
+from collections import Counter
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -20,3 +22,25 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+CASES = 2  # of a test with many of them, that run every day
+
+
+def pytest_collection_modifyitems(config, items):
+    """Every kind of test runs every day, and every case of it where CRMLIB_THOROUGH is set, as in CI.
+
+    Left out are tests marked as thorough and, in the rooms, further cases of one test. The tests of this folder itself
+    hold rules for all files, and are quick.
+    """
+    if os.environ.get("CRMLIB_THOROUGH"):
+        return
+    seen, left = Counter(), []
+    for item in items:
+        test = item.nodeid.split("[")[0]
+        seen[test] += hasattr(item, "callspec") and item.path.parent != Path(__file__).parent
+        if seen[test] > CASES or item.get_closest_marker("thorough"):
+            left.append(item)
+    config.hook.pytest_deselected(items=left)
+    gone = set(left)
+    items[:] = [item for item in items if item not in gone]

@@ -320,6 +320,7 @@ def as_log(rows):
     return log.assign(date=pd.Timestamp("2023-01-01") + pd.to_timedelta(log["age"], unit="D"))
 
 
+@pytest.mark.thorough
 @settings(max_examples=6)
 @given(logs)
 def test_on_any_log_nothing_is_lost_and_order_does_not_matter(rows):

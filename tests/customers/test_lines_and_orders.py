@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import crmlib as crm
 from crmlib.customers.treatments.experiments import experiment_features
@@ -69,6 +70,7 @@ def outcome(question, log):
         return {"refusal": re.sub(r"\d+ rows", "rows", str(refusal))}
 
 
+@pytest.mark.thorough
 def test_only_lines_move_when_orders_are_split_into_lines():
     random = np.random.default_rng(8)
     orders = [

@@ -257,6 +257,7 @@ def test_of_cdnow_s_best_twentieth_two_fifths_stay_there():
     assert found["stayed"] < found["by_chance"] < 0.75
 
 
+@pytest.mark.thorough
 def test_the_interval_of_who_stayed_holds_where_nobody_changes():
     """Its half width is 1.96 standard errors of the difference: as wide as differences scatter in such worlds."""
     size, scores = 1_000, []

@@ -54,6 +54,7 @@ def recovered(transactions, truth, known):
     return chances.expected_hits - hits, chances.ceiling - best
 
 
+@pytest.mark.thorough
 def test_true_tiers_are_recovered_at_the_rate_that_the_noise_allows(firm):
     """The mean of two firms: of 1,000 customers of one a share is known to within .025."""
     study, truth, known = firm

@@ -378,6 +378,7 @@ TRUE = {
 }
 
 
+@pytest.mark.thorough
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.tuples(*[st.sampled_from(names) for names, _values in TRUE.values()]),

@@ -453,6 +453,7 @@ def test_one_column_names_the_delimiter_as_the_cause(project):
         _ = crm.open_study("shop").transactions
 
 
+@pytest.mark.thorough
 def test_json_and_feather_hold_the_same_rows(project):
     frame = pd.DataFrame(
         {"customer_id": ["007", "B"], "date": ["2024-01-05T23:30:00+02:00", "2024-02-16"], "amount": [9.5, 7]}

@@ -345,6 +345,7 @@ def test_crm_check_ends_with_1_where_too_much_is_lost(project, lost, code):
     assert "money set aside" in done.output
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["cdnow", "cdnow-sample", "simulated-firm"])
 def test_bundled_studies_lose_nothing(name):
     assert crm.open_study(name).quality.gates["status"].unique().tolist() == ["pass"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 import numpy as np
 import pandas as pd
+import pytest
 
 from crmlib import rolling_origins
 from crmlib.data.log_for_tests import log_for_tests
@@ -33,6 +34,7 @@ def test_all_rows_of_those_drawn_are_there_and_the_same_are_drawn_again():
     assert set(first["customer_id"]) <= set(more["customer_id"]), "who is drawn depends on the id alone"
 
 
+@pytest.mark.thorough
 def test_forecasts_of_those_drawn_err_as_those_of_all_do():
     log, cut, last = beta_geo_world(20_000, seed=2)
     asked = dict(first=cut, as_of=last, horizon="26W", step="13W", models=[BetaGeoModel()])

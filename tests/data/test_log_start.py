@@ -21,6 +21,7 @@ def test_a_simulated_firm_whose_log_was_cut_fails_and_the_whole_one_passes(seed)
     assert "of these customers come back as old customers do" in found.found
 
 
+@pytest.mark.thorough
 def test_at_most_one_in_twenty_firms_that_start_with_their_log_fails():
     logs = [
         firm(kind, days=700, customers=2000, rng=np.random.default_rng(seed))

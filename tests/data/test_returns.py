@@ -174,6 +174,7 @@ def test_equals_the_rule_walked_by_hand(rows):
     assert matched(frame) == by_hand(frame)
 
 
+@pytest.mark.thorough
 @settings(max_examples=6)
 @given(events, st.integers(0, 12))
 def test_what_happens_after_a_day_changes_nothing_before_it(rows, cut):

@@ -63,6 +63,7 @@ def test_a_package_with_other_tables_is_refused(monkeypatch, tmp_path):
     assert not list((tmp_path / "samples").iterdir())
 
 
+@pytest.mark.thorough
 @needs_package
 def test_the_grocery_chain_is_whole():
     study = crm.open_study("complete-journey")

@@ -10,6 +10,8 @@ from crmlib.simulation.effects import GROUPS, MECHANISMS
 from crmlib.simulation.simulate import simulate_firm
 from tests.data.calibration import COMPLETE_JOURNEY_2017, FIGURES, cdnow, simulated, table
 
+pytestmark = pytest.mark.thorough  # what holds of the simulated firm changes with its code alone
+
 PAGE = Path(__file__).parents[2] / "docs" / "simulated-firm.md"
 
 

@@ -15,6 +15,8 @@ from crmlib.simulation.settings import Simulation
 from crmlib.simulation.simulate import simulate_firm
 from crmlib.simulation.streams import Streams
 
+pytestmark = pytest.mark.thorough  # what holds of the simulated firm changes with its code alone
+
 
 @pytest.fixture(scope="module")
 def firm():

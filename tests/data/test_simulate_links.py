@@ -13,6 +13,8 @@ from crmlib.simulation.simulate import simulate_firm
 from crmlib.simulation.truth_of_firm import SIZES, mechanisms
 from tests.data.test_simulate_effects import same
 
+pytestmark = pytest.mark.thorough  # what holds of the simulated firm changes with its code alone
+
 ON_OFF_REVERSED = (1, 0, -1)
 
 

@@ -10,6 +10,8 @@ from crmlib.simulation.firm import world_of
 from crmlib.simulation.rows_of_service import case_minutes
 from crmlib.simulation.settings import Simulation
 
+pytestmark = pytest.mark.thorough  # what holds of the simulated firm changes with its code alone
+
 PLAIN = dict.fromkeys(
     "treatments slow_replies broken_promises dormancy referrals capacity product_ageing".split(), 0
 )

@@ -34,6 +34,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_a_study_of_parameters_has_every_table_as_it_was_simulated(project):
     (project / "data" / "toy").mkdir()
     text = {

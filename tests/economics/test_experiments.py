@@ -32,6 +32,7 @@ def read_all(worlds, **options):
     return crm.read_experiments(pd.concat(named), **options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "adjust_by"), [("money", None), ("share", None), ("money", "spend_before")])
 def test_without_an_effect_p_values_are_uniform(kind, adjust_by):
     worlds = [world(seed, kind=kind, treated_share=0.3 + 0.4 * (seed % 2)) for seed in range(300)]
@@ -232,6 +233,7 @@ def test_too_few_customers_are_no_answer():
     assert repr(crm.read_experiments(world(1).iloc[:0])) == "Not measured: there is no row."
 
 
+@pytest.mark.thorough
 def test_on_the_simulated_firm_intervals_hold_the_true_effects():
     firm = simulate_firm(6000, 2, random_state=3, effects={"reminders": 2})
     truth = (

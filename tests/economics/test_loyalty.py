@@ -78,6 +78,7 @@ def waiting_world(seed, *, hurry=1.0):
     return log, pd.concat([joined, rewards])[["customer_id", "date", "kind"]]
 
 
+@pytest.mark.thorough
 def test_nobody_is_said_to_hurry_who_does_not():
     held = 0
     for seed in range(15):
@@ -164,12 +165,14 @@ def told_and_true(firm):
     return crm.loyalty_uplift(found, measure="purchases", months=MONTHS).set_index("comparison"), truth
 
 
+@pytest.mark.thorough
 def test_on_the_simulated_firm_matching_finds_the_truth_where_nothing_unseen_selects(firms):
     told, truth = told_and_true(firms[0.0])
     assert told.loc["matched", "low"] < truth < told.loc["matched", "high"]
     assert told.loc["after joining", "low"] > truth
 
 
+@pytest.mark.thorough
 def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_high(firms):
     told, truth = told_and_true(firms[1.0])
     naive, matched = told.loc["after joining", "difference"], told.loc["matched", "difference"]

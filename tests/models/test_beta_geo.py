@@ -151,6 +151,7 @@ def test_new_customers_buy_as_simulated_ones(model, kind):
         assert abs(bought.mean() - mean) < 4 * bought.std() / np.sqrt(len(bought))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("model", "kind"), [(BetaGeoModel, "bg"), (ModifiedBetaGeoModel, "mbg")])
 def test_parameters_are_recovered_with_honest_intervals(model, kind):
     """The joint 95 % region of all parameters holds the truth as often as chance allows, over 200 data sets."""

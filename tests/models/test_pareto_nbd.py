@@ -108,6 +108,7 @@ def test_new_customers_buy_as_simulated_ones():
         assert abs(bought.mean() - model.expected_purchases_new_customer(age)) < 4 * error
 
 
+@pytest.mark.thorough
 def test_parameters_are_recovered_with_honest_intervals():
     """The joint 95 % region of all parameters holds the truth as often as chance allows, over 200 data sets."""
     truth = {"r": 0.8, "alpha": 5.0, "s": 1.0, "beta": 15.0}

@@ -74,6 +74,7 @@ def test_the_model_that_errs_least_before_the_last_origin_is_chosen_and_tested_o
     assert set(given.tests["model"]) == {"MBG/NBD"}
 
 
+@pytest.mark.thorough
 def test_nominal_coverage_of_totals_where_the_model_is_true():
     """Over independent worlds the model's own 80 % interval of a total holds it about as often."""
     held = []

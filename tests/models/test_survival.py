@@ -62,6 +62,7 @@ class TestKaplanMeier:
         medians = [curve.loc[curve["survival"] <= 0.5, "tenure"].iloc[0] for curve in (treated, placebo)]
         assert medians == [23, 8]
 
+    @pytest.mark.thorough
     def test_interval_holds_the_truth_nineteen_times_in_twenty(self) -> None:
         # 200 worlds at 95 %: fewer than 180 hits have a chance of less than 1 in 500
         truth, hits = np.exp(-0.1 * 5), 0

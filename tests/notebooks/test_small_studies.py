@@ -17,6 +17,7 @@ def test_every_chapter_ends_well_or_says_why_not(name):
         assert ended.why, ended.chapter
 
 
+@pytest.mark.thorough
 def test_pages_and_their_pictures_are_the_same_in_whatever_order_the_rows_stand():
     tables, facts = STUDIES["sixty customers"]()
     shuffled = {name: table.sample(frac=1, random_state=7) for name, table in tables.items()}

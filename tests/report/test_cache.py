@@ -80,6 +80,7 @@ def test_the_key_covers_data_facts_parameters_and_upstream(project, monkeypatch)
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.thorough
 def test_the_key_covers_the_library(project, tmp_path):
     shutil.copytree(project.library, tmp_path / "library")
     script = (

@@ -17,6 +17,7 @@ from crmlib.report.deliver import check_delivery, compose, send
 from . import chromium
 
 
+@pytest.mark.thorough
 def test_the_whole_report_in_one_pdf(published, tmp_path):
     if chromium.executable() is None:
         assert not os.environ.get("CRMLIB_REQUIRE_BROWSER")

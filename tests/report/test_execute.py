@@ -118,6 +118,7 @@ def test_only_reruns_one_and_takes_the_rest_from_the_cache(project):
     assert project.latest.resolve() == done.folder
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("longest", ["00_aside", "01_data_check"])
 def test_what_took_longest_last_time_begins_first(project, longest):
     for name in ("00_aside", "01_data_check"):  # neither reads the other
@@ -161,6 +162,7 @@ def test_data_that_cannot_answer_are_no_failure(project):
     assert not (project.latest / "metrics" / "02_base.json").exists()
 
 
+@pytest.mark.thorough
 def test_a_notebook_runs_without_what_it_reads_only_if_it_is_there(project):
     path = project.root / "notebooks/04_decisions.ipynb"
     content = json.loads(path.read_text())

@@ -65,6 +65,7 @@ def test_a_report_from_the_cache_is_the_report(project):
     assert contents(first, *kept) == contents(cached.folder, *kept)
 
 
+@pytest.mark.thorough
 def test_rows_in_another_order_give_the_same_figures_and_tables(project):
     """Whatever the jobs, the folder, the time zone and the hash seed."""
     before = contents(
@@ -104,6 +105,7 @@ def test_a_source_that_changes_during_a_run_is_named_and_nothing_is_published(pr
     assert contents(project.latest, "metrics") == contents(before, "metrics")
 
 
+@pytest.mark.thorough
 def test_a_damaged_entry_of_the_cache_is_made_anew_and_said(project):
     for damaged in ("used.parquet", "report.json", "contents.json"):
         (entry,) = cleaned(project)
