@@ -313,7 +313,7 @@ def slowly(log: pd.DataFrame, last: pd.Period) -> pd.DataFrame:
 def test_states_are_those_of_the_slow_way(seed: int) -> None:
     random = np.random.default_rng(seed)
     rows = []
-    for who in range(120):
+    for who in range(60):
         day = pd.Timestamp("2022-01-01") + pd.Timedelta(int(random.integers(0, 300)), "D")
         pace = random.gamma(1.5, 40.0)
         while day < pd.Timestamp("2024-04-30") and random.random() < 0.93:

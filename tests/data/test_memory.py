@@ -55,6 +55,7 @@ print(len(parts))
 """
 
 
+@pytest.mark.thorough
 def test_customers_are_summed_up_in_parts_where_the_memory_is_too_small_for_all(tmp_path):
     parts = {}
     for memory in ("1GB", "24MB"):
