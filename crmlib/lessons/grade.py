@@ -126,7 +126,7 @@ def grade(
         except Exception as error:  # one hand-in must not end the others
             said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
             number = _number_of(path, {})
-            lesson, of = (f"{number:02d}", len(_exercises(number))) if number else (path.stem, 0)
+            lesson, of = (f"{number:02d}", _most_points(number)) if number else (path.stem, 0)
             graded = Graded(path.name, [Row(student, lesson, "", 0, of, f"This file was not graded: {said}")])
         by_student.setdefault(student, []).append(graded)
         counted = [row for row in graded.rows if row.points is not None]
@@ -197,6 +197,11 @@ def _number_of(path: Path, about: dict[str, Any]) -> int | None:
 
 def _exercises(number: int) -> list[Exercise]:
     return [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
+
+
+def _most_points(number: int) -> int:
+    about = _lesson(lesson_files()[number])["metadata"]["crmlib_lesson"]
+    return len(_exercises(number)) + 10 * about["graded_memo"]
 
 
 @functools.cache

@@ -243,7 +243,7 @@ def graded(tmp_path_factory):
 def test_what_each_hand_in_gets(graded, student, exercise, points, said):
     row = graded[1][student, exercise]
     assert row["points"] == points
-    assert row["of"] == {"recommendation": "10", "": "0" if student == "unknown" else "2"}.get(exercise, "1")
+    assert row["of"] == {"recommendation": "10", "": "0" if student == "unknown" else "12"}.get(exercise, "1")
     assert said in row["said"]
 
 
