@@ -31,7 +31,7 @@ library: $(VENV)/.test  ## run the tests of the library and of the docstrings al
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report
 
 lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
-	$(LAB)/jupyter lab notebooks
+	$(LAB)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 notebooks: $(VENV)/.test  ## run every notebook on the small study, keep its key figures, strip the rest
 	$(BIN)/python -m tests.notebooks.refresh

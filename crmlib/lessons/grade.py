@@ -16,13 +16,14 @@ from typing import Any
 
 from crmlib.errors import CrmError, StudyError
 from crmlib.lessons.check import lesson_firm
-from crmlib.lessons.exercise import EXERCISES
+from crmlib.lessons.exercise import EXERCISES, Exercise
 from crmlib.lessons.hand_in import put_back, read_cells
 from crmlib.lessons.release import lesson_files
 from crmlib.lessons.sandbox import run
 
 _FAULT = "The grader failed here ({}); look at this hand-in by hand."
 _BLANK = "There is no answer."
+_HOW = "Your code was run on a firm of your own, which you have not seen: a number that was typed in is wrong there."
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Row:
 class Graded:
     """A hand-in with its points, what had to be put right, the recommendation and a question to ask about it."""
 
+    title: str
     rows: list[Row]
     remarks: tuple[str, ...] = ()
     memo: str = ""
@@ -111,7 +113,10 @@ def grade(
     paths = [path for path in paths if len(path.relative_to(folder).parts) > 1]
     if not paths:
         raise StudyError(f"{folder} has no hand-in; they are found as {folder}/STUDENT/NN_lesson.ipynb")
+    new = not key_file.exists()
     read_key(key_file, folder)
+    if new:
+        watch(f"{key_file} is your new key: keep it, and show it to nobody")
     to.mkdir(parents=True, exist_ok=True)
     by_student: dict[str, list[Graded]] = {}
     for path in paths:
@@ -120,7 +125,9 @@ def grade(
             graded = grade_one(path, student, key_file, seconds=seconds, memory_mb=memory_mb)
         except Exception as error:  # one hand-in must not end the others
             said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
-            graded = Graded([Row(student, path.stem, "", 0, 0, said)])
+            number = _number_of(path, {})
+            lesson, of = (f"{number:02d}", _most_points(number)) if number else (path.stem, 0)
+            graded = Graded(path.name, [Row(student, lesson, "", 0, of, f"This file was not graded: {said}")])
         by_student.setdefault(student, []).append(graded)
         counted = [row for row in graded.rows if row.points is not None]
         points, of = sum(row.points or 0 for row in counted), sum(row.of for row in counted)
@@ -147,16 +154,19 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
         If it cannot be graded at all.
     """
     cells, about = read_cells(path)
-    number, lesson = _lesson_of(path, about)
-    name = f"{number:02d}"
+    number = _number_of(path, about)
+    if not number:
+        raise StudyError(
+            f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb"
+        )
+    lesson, name = _lesson(lesson_files()[number]), f"{number:02d}"
     key = read_key(key_file, path.parent)
     seed = number_from(key, student, name)
     hand_in = put_back(lesson, cells, seed)
     ran = run(hand_in, key_file, seconds=seconds, memory_mb=memory_mb)
-    exercises = [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
     firm = lesson_firm(seed)
     rows = []
-    for one in exercises:
+    for one in _exercises(number):
         right, said = False, _BLANK
         if one.number in ran.answers:
             checked = one.judge(firm, ran.answers[one.number])
@@ -166,25 +176,32 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
         elif not ran.done:
             said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
         rows.append(Row(student, name, one.number, int(right), 1, said))
-    if lesson["metadata"]["crmlib_lesson"]["graded_memo"]:
+    of_lesson = lesson["metadata"]["crmlib_lesson"]
+    if of_lesson["graded_memo"]:
         said = "to be read" if hand_in.memo else "There is none."
         rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, said))
-    questions = lesson["metadata"]["crmlib_lesson"]["questions"]
+    questions = of_lesson["questions"]
     question = questions[number_from(key, student, name, "question") % len(questions)]
-    return Graded(rows, hand_in.remarks, hand_in.memo, question, ran.shut or not ran.done)
+    title = f"Lesson {number}: {of_lesson['title']}"
+    return Graded(title, rows, hand_in.remarks, hand_in.memo, question, ran.shut or not ran.done)
 
 
-def _lesson_of(path: Path, about: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """The lesson that a notebook says it is, or that its file is called after."""
+def _number_of(path: Path, about: dict[str, Any]) -> int | None:
+    """The lesson that a notebook says it is, or that its file is called after; none if there is no such lesson."""
     said = about.get("crmlib_lesson")
     number = said.get("number") if isinstance(said, dict) else None
     if number not in lesson_files() and path.name[:2].isdigit():
         number = int(path.name[:2])
-    if number not in lesson_files():
-        raise StudyError(
-            f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb"
-        )
-    return number, _lesson(lesson_files()[number])
+    return number if number in lesson_files() else None
+
+
+def _exercises(number: int) -> list[Exercise]:
+    return [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
+
+
+def _most_points(number: int) -> int:
+    about = _lesson(lesson_files()[number])["metadata"]["crmlib_lesson"]
+    return len(_exercises(number)) + 10 * about["graded_memo"]
 
 
 @functools.cache
@@ -197,9 +214,9 @@ def _page(student: str, found: list[Graded]) -> str:
     parts = [f"<!doctype html><meta charset=utf-8><title>{html.escape(student)}</title>"]
     parts += ["<style>body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"]
     parts += ["td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}</style>"]
-    parts += [f"<h1>{html.escape(student)}</h1>"]
+    parts += [f"<h1>{html.escape(student)}</h1><p>{_HOW}</p>"]
     for graded in found:
-        parts += [f"<h2>Lesson {html.escape(graded.rows[0].lesson)}</h2><table>"]
+        parts += [f"<h2>{html.escape(graded.title)}</h2><table>"]
         parts += [
             f"<tr><th>Exercise<th>Points<th>What was found</tr>{''.join(map(_line, graded.rows))}</table>"
         ]
@@ -212,6 +229,6 @@ def _page(student: str, found: list[Graded]) -> str:
 
 
 def _line(row: Row) -> str:
-    points = "–" if row.points is None else row.points
-    cells = (row.exercise, f"{points} of {row.of}", row.said)
+    points = f"(of {row.of})" if row.points is None else f"{row.points} of {row.of}"
+    cells = (row.exercise or "all", points, row.said)
     return f"<tr>{''.join(f'<td>{html.escape(cell)}' for cell in cells)}</tr>"

@@ -112,10 +112,11 @@ def put_back(lesson: dict[str, Any], theirs: list[dict[str, Any]], seed: int) ->
     if not any(_answered(text) for texts in written.values() for text in texts):
         raise DataError("nothing was written into the cells for answers")
     remarks = [
-        f"The cell {name} is missing; its answer counts as blank." for name in sorted(blanks - {*written})
+        f"The cell of {_in_words(name)} is missing; the answer counts as blank."
+        for name in sorted(blanks - {*written})
     ]
     remarks += [
-        f"The cell {name} is there {len(texts)} times; the last one with an answer counts."
+        f"The cell of {_in_words(name)} is there {len(texts)} times; the last one with an answer counts."
         for name, texts in sorted(written.items())
         if len(texts) > 1
     ]
@@ -132,6 +133,10 @@ def put_back(lesson: dict[str, Any], theirs: list[dict[str, Any]], seed: int) ->
             cells.append({"source": source, "name": name})
         cells += [{"source": text} for text in added[name]]
     return HandIn(tuple(cells), memo, tuple(remarks))
+
+
+def _in_words(name: str) -> str:
+    return "the recommendation" if name.startswith("memo-") else name.replace("-", " ", 1).replace("-", ".")
 
 
 def _answered(text: str) -> bool:

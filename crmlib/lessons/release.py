@@ -46,6 +46,8 @@ def text_of(cell: dict[str, Any]) -> str:
 def release(to: Path, seed: int = PRACTICE_SEED) -> list[Path]:
     """Write the students' edition of every lesson, with the glossary that they link to.
 
+    Beside the lessons themselves they link to the project's own glossary, and get no copy.
+
     Parameters
     ----------
     to : Path
@@ -76,21 +78,24 @@ def release(to: Path, seed: int = PRACTICE_SEED) -> list[Path]:
     chain += [steps.ComputeChecksums(), steps.ClearHiddenTests(), steps.ClearMarkScheme()]
     chain += [steps.ComputeChecksums(), steps.CheckCellMetadata()]
     to.mkdir(parents=True, exist_ok=True)
+    beside = to.resolve().parent == lessons_folder().resolve()
+    link = "(../../../docs/glossary.md" if beside else "(glossary.md"
     written = []
     for path in lesson_files().values():
         content = with_seed(json.loads(path.read_text(encoding="utf-8")), seed)
         notebook = nbformat.from_dict(content)
         for cell in notebook.cells:
-            cell.source = _GLOSSARY.sub("(glossary.md", text_of(cell))
+            cell.source = _GLOSSARY.sub(link, text_of(cell))
         resources: dict[str, Any] = {}
         for step in chain:
             notebook, resources = step.preprocess(notebook, resources)
         written.append(to / path.name)
         written[-1].write_text(nbformat.writes(notebook, indent=1) + "\n", encoding="utf-8")
-    for name, text in {
-        "glossary.md": document("glossary.md"),
-        "README.md": _GLOSSARY.sub("(glossary.md", (lessons_folder() / "README.md").read_text("utf-8")),
-    }.items():
+    readme = (lessons_folder() / "README.md").read_text("utf-8")
+    texts = {"README.md": _GLOSSARY.sub(link, readme)} | (
+        {} if beside else {"glossary.md": document("glossary.md")}
+    )
+    for name, text in texts.items():
         written.append(to / name)
         written[-1].write_text(text, encoding="utf-8")
     return written

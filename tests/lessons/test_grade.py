@@ -40,7 +40,7 @@ def test_a_deleted_cell_counts_as_blank():
     notebook = solved()
     notebook["cells"].remove(cell_of(notebook, "exercise-1-2"))
     found = put(notebook)
-    assert found.remarks == ("The cell exercise-1-2 is missing; its answer counts as blank.",)
+    assert found.remarks == ("The cell of exercise 1.2 is missing; the answer counts as blank.",)
     assert sources(found).count("") == 1
 
 
@@ -52,7 +52,9 @@ def test_of_a_copied_cell_the_last_one_with_an_answer_counts():
     notebook["cells"][place + 1 : place + 1] = [second, given | {"id": "copy-2"}]
     found = put(notebook)
     assert "answer_1_1 = 2" in sources(found)
-    assert found.remarks == ("The cell exercise-1-1 is there 3 times; the last one with an answer counts.",)
+    assert found.remarks == (
+        "The cell of exercise 1.1 is there 3 times; the last one with an answer counts.",
+    )
 
 
 def test_moved_cells_are_put_back_and_added_cells_stay_where_they_were():
@@ -84,6 +86,26 @@ def test_cells_that_lost_their_metadata_are_known_by_their_id():
     for cell in notebook["cells"]:
         cell["metadata"] = {}
     assert sources(put(notebook)) == sources(put(solved()))
+
+
+def test_a_hand_in_as_vs_code_saves_it(tmp_path):
+    """Lines in lists, sorted keys, new cells without metadata, another name of the kernel; names and ids are kept."""
+    notebook = solved()
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"]).splitlines(keepends=True)
+        cell["metadata"] |= {"vscode": {"languageId": "python"}} if cell["cell_type"] == "code" else {}
+    place = notebook["cells"].index(cell_of(notebook, "check-1-1"))
+    mine = {"cell_type": "code", "execution_count": 1, "metadata": {}, "outputs": [], "source": ["mine = 1"]}
+    notebook["cells"].insert(place, mine)
+    given = solved()["metadata"]
+    notebook["metadata"] = given | {"kernelspec": given["kernelspec"] | {"display_name": ".venv (3.11.9)"}}
+    del notebook["metadata"]["language_info"]
+    path = tmp_path / "01_purchase_log.ipynb"
+    path.write_text(json.dumps(notebook, indent=1, sort_keys=True), encoding="utf-8")
+    found = put_back(solved(), read_cells(path)[0], 5)
+    assert found.remarks == ()
+    assert [one for one in sources(found) if one != "mine = 1"] == sources(put(solved()))
+    assert sources(found).index("mine = 1") == sources(found).index("1.1") - 1
 
 
 REFUSED = {
@@ -206,7 +228,7 @@ def graded(tmp_path_factory):
         ("best", "1.2", "1", "Right."),
         ("best", "recommendation", "", "to be read"),
         ("typed in", "1.1", "0", "Not yet"),
-        ("typed in", "1.2", "0", "This is the mean of the rows. An order has several."),
+        ("typed in", "1.2", "0", "This is the mean of the rows."),
         ("loop", "1.1", "0", "TimeoutError: the cell took too long"),
         ("loop", "1.2", "1", "Right."),
         ("ends", "1.1", "1", "Right."),
@@ -221,6 +243,7 @@ def graded(tmp_path_factory):
 def test_what_each_hand_in_gets(graded, student, exercise, points, said):
     row = graded[1][student, exercise]
     assert row["points"] == points
+    assert row["of"] == {"recommendation": "10", "": "0" if student == "unknown" else "12"}.get(exercise, "1")
     assert said in row["said"]
 
 
@@ -234,6 +257,7 @@ def test_each_student_gets_a_page_with_the_memo_and_a_question(graded):
     folder, rows = graded
     assert {path.stem for path in folder.glob("*.html")} == {student for student, _exercise in rows}
     page = (folder / "best.html").read_text(encoding="utf-8")
+    assert "<h2>Lesson 1: A purchase log and its traps</h2>" in page
     assert "We had 9,947 orders" in page
     assert any(question in page for question in solved()["metadata"]["crmlib_lesson"]["questions"])
 

@@ -132,7 +132,7 @@ def test_the_students_edition_is_the_lesson_without_its_solutions(number):
             assert text_of(their) == "YOUR ANSWER HERE"
         else:
             kept = re.sub(r"\n?### BEGIN HIDDEN.*?### END HIDDEN TESTS", "", text_of(our), flags=re.S)
-            assert text_of(their) == kept.replace("../../docs/glossary.md", "glossary.md")
+            assert text_of(their) == kept.replace("../../docs/glossary.md", "../../../docs/glossary.md")
 
 
 def test_nbgrader_makes_the_edition_that_is_committed(tmp_path):
@@ -140,8 +140,10 @@ def test_nbgrader_makes_the_edition_that_is_committed(tmp_path):
         pytest.importorskip("nbgrader", reason="nbgrader brings JupyterLab, which slows every kernel")
     for path in release(tmp_path):
         if path.name != "glossary.md":
-            committed = LESSONS[1].parent / "student" / path.name
-            assert path.read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")
+            committed = (LESSONS[1].parent / "student" / path.name).read_text(encoding="utf-8")
+            assert path.read_text(encoding="utf-8") == committed.replace(
+                "../../../docs/glossary.md", "glossary.md"
+            )
     (other,) = [path for path in release(tmp_path, 7) if path.name.startswith("01_")]
     assert "seed = 7  #" in other.read_text(encoding="utf-8")
     assert (tmp_path / "glossary.md").is_file()
