@@ -33,6 +33,7 @@ from crmlib.progress import progress
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
 _STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11: 1e4, 1e13: 1e2}
+_OF_SPARK = ("pyspark", "py4j")
 MEMORY, JOBS = "CRMLIB_ENGINE_MEMORY", "CRMLIB_ENGINE_JOBS"
 _OWN_SHARE, _DEFAULT_SHARE = 0.8, 0.5  # of the machine's memory: DuckDB's own default, and ours
 _BYTES = {
@@ -255,7 +256,12 @@ def in_our_words(table: str) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.Error as complaint:
+    except Exception as complaint:
+        if (
+            not isinstance(complaint, duckdb.Error)
+            and type(complaint).__module__.split(".")[0] not in _OF_SPARK
+        ):
+            raise
         if "No space left on device" in str(complaint):
             raise disk_full(f"what was read of {table}") from None
         raise DataError(

@@ -105,7 +105,8 @@ def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -
     bought = purchases.semi_join(loose, key).select(*key, "reversed_on", bought_on="date")
     never_reversed = bought.filter(_.reversed_on.isnull()).drop("reversed_on").distinct()
     # The latest so far, purchases before the returns of their moment: no engine but a few can join "as of" a date.
-    purchased = never_reversed.select(source_row=ibis.null("int64"), *key, date="bought_on", bought_on="bought_on")
+    purchased = never_reversed.mutate(source_row=ibis.null("int64"), date="bought_on")
+    purchased = purchased.select("source_row", *key, "date", "bought_on")
     walked = loose.select("source_row", *key, "date", bought_on=_NEVER).union(purchased)
     order = [walked.date, walked.bought_on.isnull()]
     so_far = ibis.window(group_by=key, order_by=order, preceding=None, following=0)
