@@ -131,15 +131,11 @@ class DatabaseRows:
             engine().to_parquet(rows.order_by(rows.columns), to / _KEPT)
 
     def in_place(self, state: RowsState) -> ibis.Table:
-        """The rows where they are, as they would come home: the columns of their state, and where they are from."""
+        """The rows where they are, in the columns of their state and as they would come home."""
         from crmlib.data.database_rows import as_read
-        from crmlib.data.files.csv_files import FILE_COLUMN
 
         with self._opened() as (connection, table):
-            rows = as_read(table, [*state.kinds], connection.name)
-        import ibis
-
-        return rows.mutate(**{FILE_COLUMN: ibis.literal(self.name)})
+            return as_read(table, [*state.kinds], connection.name)
 
     def _key(self, connection: Any, table: ibis.Table, columns: Iterable[str]) -> str:
         from crmlib.data.database_rows import row_hashes

@@ -36,14 +36,8 @@ _STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11
 _OF_SPARK = ("pyspark", "py4j")
 MEMORY, JOBS = "CRMLIB_ENGINE_MEMORY", "CRMLIB_ENGINE_JOBS"
 _OWN_SHARE, _DEFAULT_SHARE = 0.8, 0.5  # of the machine's memory: DuckDB's own default, and ours
-_BYTES = {
-    "B": 1,
-    **{
-        f"{sign}{end}": base**power
-        for power, sign in enumerate("KMGT", 1)
-        for end, base in (("B", 1000), ("iB", 1024))
-    },
-}
+_BYTES = {"B": 1} | {f"{sign}B": 1000**power for power, sign in enumerate("KMGT", 1)}
+_BYTES |= {f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)}
 # Rounding is a macro of the engine: what Ibis spells out would hold all of what is added up at every step.
 _ROUNDED = "crmlib_rounded"
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
@@ -257,10 +251,7 @@ def in_our_words(table: str) -> Iterator[None]:
     try:
         yield
     except Exception as complaint:
-        if (
-            not isinstance(complaint, duckdb.Error)
-            and type(complaint).__module__.split(".")[0] not in _OF_SPARK
-        ):
+        if not (isinstance(complaint, duckdb.Error) or type(complaint).__module__.startswith(_OF_SPARK)):
             raise
         if "No space left on device" in str(complaint):
             raise disk_full(f"what was read of {table}") from None

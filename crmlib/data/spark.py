@@ -56,10 +56,11 @@ class SparkEngine(Backend):
 
         `shelf`: the cache whose folders name the tables that are kept. Raises DataError if it cannot be written.
         """
-        if self.workspace:
+        host = f"{socket.gethostname()} {shelf.resolve()}"
+        project = f"{_OURS}_{sha256(host.encode()).hexdigest()[:8]}"
+        if (workspace, project) == (self.workspace, self.project):
             return
-        project = sha256(f"{socket.gethostname()} {shelf.resolve()}".encode()).hexdigest()[:8]
-        self.workspace, self.project = workspace, f"{_OURS}_{project}"
+        self.workspace, self.project = workspace, project
         try:
             self.raw_sql(f"CREATE SCHEMA IF NOT EXISTS {self._quoted()}")
             self.drop(self.step(ibis.memtable({"can_be_written": [1]})).op().name)
@@ -168,7 +169,6 @@ class SparkEngine(Backend):
     def _quoted(self, name: str = "") -> str:
         return ".".join(f"`{part}`" for part in [*self.workspace.split("."), name] if part)
 
-    @functools.cache  # noqa: B019
     def _location(self) -> str:
         facts = self._session.sql(f"DESCRIBE SCHEMA {self._quoted()}").collect()
         return next((str(fact[1]) for fact in facts if fact[0] == "Location"), "")
@@ -211,12 +211,9 @@ def spark(address: str) -> SparkEngine:
     given = dict(parse_qsl(parts.query))
     if folder := parts.netloc + parts.path:
         given.setdefault("spark.sql.warehouse.dir", folder)
-    for key, value in {"spark.app.name": "crm", **_SETTINGS, **given, **_UTC}.items():
+    for key, value in {"spark.app.name": "crm", **_SETTINGS, **given}.items():
         builder = builder.config(key, value)
     with progress("Spark starts"):
         session = builder.getOrCreate()
     assert ibis.pyspark  # named, it registers its options
     return SparkEngine().connect(session)
-
-
-_UTC = {"spark.sql.session.timeZone": "UTC"}

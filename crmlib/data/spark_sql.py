@@ -61,8 +61,12 @@ class SparkSQL(PySparkCompiler):
     def visit_AggUDF(self, op: Any, *, where: Any, **parts: Any) -> Any:
         """The value where another one is smallest."""
         if self.__sql_name__(op) == "arg_min":
-            return self.agg.anon.min_by(*parts.values(), where=where)
+            return self.agg.min_by(*parts.values(), where=where)
         return super().visit_AggUDF(op, where=where, **parts)
+
+    def visit_BitOr(self, op: Any, *, arg: Any, where: Any) -> Any:
+        """All bits that are set in one of the numbers."""
+        return self.f.anon.bit_or(arg if where is None else self.if_(where, arg, sge.Null()))
 
     def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
         """Find a pattern."""

@@ -123,7 +123,7 @@ class CleanedTables:
 
         return kept_rows(self.folder(name), QUARANTINE, self._spark if name == "transactions" else None)
 
-    @cached_property
+    @property
     def _spark(self) -> SparkEngine | None:
         """The engine in which the log is, where the study runs in it."""
         if self.file.workspace is None:
@@ -297,6 +297,9 @@ class CleanedTables:
 
     def _raw(self, name: str, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""
+        import ibis
+
+        from crmlib.data.files.csv_files import FILE_COLUMN
         from crmlib.data.sources import open_table
 
         if self.frame is not None:
@@ -305,7 +308,7 @@ class CleanedTables:
             if name == "transactions" and self._spark is not None:
                 state = self.states(name)[rows]
                 assert isinstance(state, RowsState)
-                return rows.in_place(state)
+                return rows.in_place(state).mutate(**{FILE_COLUMN: ibis.literal(rows.name)})
             return open_table(self._brought_home(name, rows), called=rows.name)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         return open_table(entry.source, base=self.source_folder, keep_bad_lines=True, **options)
