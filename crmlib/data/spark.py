@@ -31,7 +31,7 @@ from crmlib.data.staging import LOCK, clear_leftovers, own_folder, scratch
 from crmlib.errors import DataError
 from crmlib.progress import progress
 
-_OURS = "crm"
+_OURS, _RUN = "crm", "crmlib-run-"
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",  # as Spark 3.5 has it
@@ -104,9 +104,14 @@ class SparkEngine(Backend):
 
     def clear(self, shelf: Path) -> None:
         """Remove the tables that no folder on a shelf names, and no living process of this project uses."""
+        beside = scratch().parent
+        if beside.name.startswith(_RUN):  # a notebook of a run, which has done this
+            return
         clear_leftovers(shelf)
+        clear_leftovers(beside, _RUN)
         named = {owner_of(note) for note in [*shelf.glob("*/" + NOTE), *shelf.glob(".making-*/*/" + NOTE)]}
-        living = named | {folder.name[-8:] for folder in scratch().parent.glob("crmlib-run-*")}
+        folders = [*beside.glob(f"{_RUN}*"), *beside.glob(f"{_RUN}*/{_RUN}*")]
+        living = named | {folder.name[-8:] for folder in folders}
         for name in {*self.list_tables(database=self.workspace), *self._folders()}:
             if name.startswith(f"{self.project}_") and name.split("_", 2)[2][:8] not in living:
                 self.drop(name)

@@ -70,7 +70,7 @@ class Files:
             for place in range(written.num_columns)
         }
 
-    def close(self) -> None:
+    def close(self, done: bool) -> None:
         """Remove what only the steps needed."""
         engine().drop_view(self._view, force=True)
         self._staged.unlink(missing_ok=True)
@@ -125,9 +125,10 @@ class Tables:
         """Nothing has been counted."""
         return 0, {}
 
-    def close(self) -> None:
-        """Remove what only the steps needed."""
-        for name in self._steps:
+    def close(self, done: bool) -> None:
+        """Remove what only the steps needed, and all if it was not done."""
+        unfinished = [] if done else [table["table"] for table in self._note.values()]
+        for name in [*self._steps, *unfinished]:
             self._spark.drop(name)
 
 
@@ -137,10 +138,12 @@ def place_of(raw: ibis.Table, folder: Path) -> Iterator[Files | Tables]:
     sources = raw.op().find((ops.DatabaseTable, ops.SQLQueryResult))
     backend = sources[0].source if sources else engine()
     place = Tables(backend, folder) if backend.name == "pyspark" else Files(folder)
+    done = False
     try:
         yield place
+        done = True
     finally:
-        place.close()
+        place.close(done)
 
 
 def kept_rows(folder: Path, file: str, spark: Any = None) -> ibis.Table:
