@@ -15,10 +15,10 @@ test library: export OMP_NUM_THREADS = 1
 ON_OTHERS = $(shell grep -L 'study = ."cdnow-sample' notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
-.PHONY: help report test library lab notebooks lint format house bench docs dist lock lessons clean
+.PHONY: help report test test-spark library lab notebooks lint format house bench docs dist lock lessons clean
 
 help:       ## list what there is
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 report: $(VENV)/.run  ## run the suite on a study (STUDY=cdnow) and print where its report is
 	@$(BIN)/crm report $(STUDY)
@@ -29,6 +29,9 @@ test: $(VENV)/.test   ## run all tests: library, docstrings, notebooks, pages in
 
 library: $(VENV)/.test  ## run the tests of the library and of the docstrings alone
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report
+
+test-spark: .venv-spark/.spark  ## hold Spark against DuckDB, in an environment of its own (Java 17, pyspark)
+	.venv-spark/bin/pytest -q -p no:cacheprovider tests/spark/check_spark.py
 
 lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
 	$(LAB)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
@@ -109,6 +112,16 @@ $(VENV)/.test: requirements-test.lock pyproject.toml
 .venv-class/.class: requirements-class.lock pyproject.toml
 	@echo "Setting up .venv-class (once; about a minute with pip)"
 	$(call install,.venv-class,requirements-class.lock)
+	@touch $@
+
+.venv-spark/.spark: requirements-test.lock pyproject.toml
+	@echo "Setting up .venv-spark (once; pyspark has 450 MB)"
+	$(call install,.venv-spark,requirements-test.lock)
+ifdef UV
+	@uv pip install -q --python .venv-spark/bin/python "pyspark>=3.5,<4.1"
+else
+	@.venv-spark/bin/python -m pip install -q --disable-pip-version-check "pyspark>=3.5,<4.1"
+endif
 	@touch $@
 
 .venv-lab/.lab: requirements-lab.lock pyproject.toml

@@ -109,6 +109,7 @@ def _of_trino(text: ir.StringValue) -> Any:
 _HASHES: dict[str, Callable[[ir.StringValue], Any]] = {
     "databricks": _built_in("xxhash64", "string", "int64"),
     "mysql": _of_mysql,
+    "pyspark": _built_in("xxhash64", "string", "int64"),
     "sqlite": _built_in(OF_SQLITE, "string", "float64"),
     "trino": _of_trino,
 }

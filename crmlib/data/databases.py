@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crmlib.data.contracts.contract import Contract
 
 _FILES = ("sqlite", "duckdb")
-_WITH_EXTRA = ("postgres", "mysql", "snowflake", "bigquery")
+_WITH_EXTRA = ("postgres", "mysql", "snowflake", "bigquery", "pyspark")
 SCHEMES = (*_FILES, *_WITH_EXTRA, "postgresql", "databricks", "trino", "clickhouse")
 _FORM = 1  # of the rows that are kept; another number where they are read in another way
 _KEPT = "rows.parquet"
@@ -81,6 +81,7 @@ class DatabaseRows:
         """What they are called in all that is written: without the user, and of a file without its folder."""
         parts = urlsplit(self.address)
         where = self.file.name if self.file else parts.netloc.rpartition("@")[2] + parts.path
+        where = "" if self.scheme == "pyspark" else where
         return f"{parts.scheme}://{where} {self.table or 'query'}"
 
     @property
@@ -129,6 +130,13 @@ class DatabaseRows:
             rows = engine().read_parquet(folder / "unsorted.parquet")
             engine().to_parquet(rows.order_by(rows.columns), to / _KEPT)
 
+    def in_place(self, state: RowsState) -> ibis.Table:
+        """The rows where they are, in the columns of their state and as they would come home."""
+        from crmlib.data.database_rows import as_read
+
+        with self._opened() as (connection, table):
+            return as_read(table, [*state.kinds], connection.name)
+
     def _key(self, connection: Any, table: ibis.Table, columns: Iterable[str]) -> str:
         from crmlib.data.database_rows import row_hashes
 
@@ -160,6 +168,10 @@ class DatabaseRows:
 
         from crmlib.data.database_rows import OF_SQLITE, hash_for_sqlite
 
+        if self.scheme == "pyspark":
+            from crmlib.data.spark import spark
+
+            return spark(self.address)
         if (file := self.file) is None:
             patience = {"connect_timeout": _CONNECT_SECONDS} if self.scheme in ("postgres", "mysql") else {}
             connection = ibis.connect(self.address, **patience)
@@ -190,7 +202,8 @@ class DatabaseRows:
         refused = f"{type(complaint).__name__} {getattr(complaint, 'sqlstate', None) or ''} {complaint}"
         if "No space left on device" in refused:
             raise disk_full(f"what was read of {self.name}") from None
-        package = f"crmlib[{self.scheme}]" if self.scheme in _WITH_EXTRA else f"ibis-framework[{self.scheme}]"
+        extra = self.scheme.removeprefix("py")
+        package = f"crmlib[{extra}]" if self.scheme in _WITH_EXTRA else f"ibis-framework[{self.scheme}]"
         tables = ""
         with suppress(Exception):
             tables = f"; {did_you_mean(str(self.table), connection.list_tables()[:40])}"

@@ -33,16 +33,11 @@ from crmlib.progress import progress
 
 # A sum below the first number is rounded to one part in the second: all digits that a float holds but the last two.
 _STEPS = {1e-9: 1e23, 1e-2: 1e16, 1e1: 1e13, 1e3: 1e11, 1e5: 1e9, 1e8: 1e6, 1e11: 1e4, 1e13: 1e2}
+_OF_SPARK = ("pyspark", "py4j")
 MEMORY, JOBS = "CRMLIB_ENGINE_MEMORY", "CRMLIB_ENGINE_JOBS"
 _OWN_SHARE, _DEFAULT_SHARE = 0.8, 0.5  # of the machine's memory: DuckDB's own default, and ours
-_BYTES = {
-    "B": 1,
-    **{
-        f"{sign}{end}": base**power
-        for power, sign in enumerate("KMGT", 1)
-        for end, base in (("B", 1000), ("iB", 1024))
-    },
-}
+_BYTES = {"B": 1} | {f"{sign}B": 1000**power for power, sign in enumerate("KMGT", 1)}
+_BYTES |= {f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)}
 # Rounding is a macro of the engine: what Ibis spells out would hold all of what is added up at every step.
 _ROUNDED = "crmlib_rounded"
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
@@ -255,7 +250,9 @@ def in_our_words(table: str) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.Error as complaint:
+    except Exception as complaint:
+        if not (isinstance(complaint, duckdb.Error) or type(complaint).__module__.startswith(_OF_SPARK)):
+            raise
         if "No space left on device" in str(complaint):
             raise disk_full(f"what was read of {table}") from None
         raise DataError(

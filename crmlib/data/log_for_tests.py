@@ -11,7 +11,7 @@ from crmlib.data.cleaning.repeats import hash_of
 from crmlib.statistics import normal_quantile
 
 MOST_TESTED = 100_000  # customers: of so many, a share is known to a third of a point
-_HASHES = 2**64
+_HASHES = 2.0**64
 _SEED = 0
 
 
@@ -48,8 +48,10 @@ chance of the draw, a share of customers may be off by 10 points (95 %).'
     if customers <= most:
         whole = f"Forecasts are tested on all {fmt.plural(customers, 'customer')}."
         return LogForTests(log, whole if customers else "")
-    place = hash_of(log.customer_id, ibis.literal(_SEED))
-    rows = log.filter(place < ibis.literal(int(_HASHES * (most / customers)), "uint64")).cache()
+    place = hash_of(log.customer_id, ibis.literal(_SEED)).cast("float64") / _HASHES
+    rows = log.filter(
+        (place + 1) % 1 < most / customers
+    ).cache()  # in other engines half of the hashes are negative
     drawn = int(rows.customer_id.nunique().to_pyarrow().as_py())
     off, few = fmt.points(normal_quantile(0.95) * (0.25 / drawn) ** 0.5), fmt.count(drawn)
     return LogForTests(

@@ -16,7 +16,6 @@ from crmlib.data.cleaning.reconcile import countable
 from crmlib.data.cleaning.steps import LEFT_OUT
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.contracts.known_at import dated_up_to, known_at
-from crmlib.data.engine import engine
 from crmlib.data.kept import QUARANTINE, CleaningReport
 from crmlib.data.reading_gates import Read, reading_gates, shares_lost
 from crmlib.data.suspects import near_spellings, orphan_keys
@@ -65,7 +64,7 @@ class DataQuality:
     @cached_property
     def _lost(self) -> pd.DataFrame:
         """The log's rows set aside, by reason: `rows`, `money` (without signs), `unknown` (rows whose money is)."""
-        aside = engine().read_parquet(str(self._cleaned.folder("transactions") / QUARANTINE))
+        aside = self._cleaned.aside("transactions")
         sized = aside.select("reason", size=aside.readable_amount.cast("float64").abs()).group_by("reason")
         found = sized.agg(rows=_.count(), money=_.size.sum(), unknown=_.size.isnull().sum())
         return found.order_by("reason").to_pandas()

@@ -141,6 +141,14 @@ class StudyFile(Strict):
     personal_columns: Literal["drop", "keep"] = Field(
         "drop", description="keep: names, addresses, birthdays and comments are kept in what is written"
     )
+    run_in: Literal["here", "engine"] = Field(
+        "here", description="engine: the log is cleaned and reduced where it is, in Spark; needs workspace"
+    )
+    workspace: str | None = Field(
+        None,
+        pattern=r"^\w+(\.\w+)?$",
+        description="schema in which Spark may write tables, for run_in: engine",
+    )
     simulation: Simulation | None = Field(
         None, description="instead of tables: a firm made from n_customers, years, random_state and effects"
     )
@@ -206,6 +214,13 @@ class StudyFile(Strict):
             raise ValueError(
                 "as_of is latest, which is the last day of the purchase log, and there is no log; give the day up to "
                 "which the tables are known, such as as_of: 2024-06-30"
+            )
+        log = self.tables.get("transactions")
+        in_spark = log is not None and str(log.source).startswith("pyspark://")
+        if (self.run_in == "engine") != (self.workspace is not None) or (self.workspace and not in_spark):
+            raise ValueError(
+                "run_in: engine goes with workspace, a schema in which Spark may write tables, and with a purchase log "
+                "in Spark, as in source: pyspark://?spark.master=yarn; without all of them remove run_in and workspace"
             )
         if self.privacy == "hash" and self.personal_columns == "keep":
             raise ValueError(

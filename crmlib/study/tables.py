@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import json
 import os
+import shutil
 import weakref
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -13,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crmlib.data.code_key import code_key
 from crmlib.data.contracts import CONTRACTS
 from crmlib.data.databases import DatabaseRows, RowsState, rows_of
 from crmlib.data.files.source_files import names_of, source_files
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     import ibis
 
     from crmlib.data.kept import CleaningReport
+    from crmlib.data.spark import SparkEngine
     from crmlib.study.file import StudyFile, TableEntry
 
 
@@ -103,13 +106,33 @@ class CleanedTables:
 
         Ids are text, but for those of a frame in which they are numbers.
         """
-        from crmlib.data.engine import engine
+        from crmlib.data.cleaning.places import kept_rows
         from crmlib.data.kept import USED
 
-        rows = engine().read_parquet(str(self.folder(name) / USED))
+        if self._spark is not None and name != "transactions":  # small tables go to the log's engine
+            return self._spark.read_parquet(self.folder(name) / USED)
+        rows = kept_rows(self.folder(name), USED, self._spark)
         if self._of_a_frame is not None:  # its folder stays as long as anything that is made from these rows
             weakref.finalize(rows.op(), lambda _kept: None, self._of_a_frame)
         return rows.mutate(customer_id=rows.customer_id.cast("int64")) if self._numbered else rows
+
+    def aside(self, name: str) -> ibis.Table:
+        """All rows of a table that were set aside."""
+        from crmlib.data.cleaning.places import kept_rows
+        from crmlib.data.kept import QUARANTINE
+
+        return kept_rows(self.folder(name), QUARANTINE, self._spark if name == "transactions" else None)
+
+    @property
+    def _spark(self) -> SparkEngine | None:
+        """The engine in which the log is, where the study runs in it."""
+        if self.file.workspace is None:
+            return None
+        from crmlib.data.spark import spark
+
+        session = spark(str(self._entry("transactions").source))
+        session.work_in(self.file.workspace, cache_folder(self.root) / "cleaned")
+        return session
 
     @cached_property
     def _numbered(self) -> bool:
@@ -143,7 +166,10 @@ class CleanedTables:
         file, entry = self.file, self._entry(name)
         facts = [name, entry.model_dump(), file.policies.missing_ids, file.personal_columns, file.currency]
         if name == "transactions":
-            facts.append(file.policies.model_dump())
+            facts += [
+                file.policies.model_dump(),
+                *([file.workspace, code_key("crmlib.data.spark")] if file.workspace else []),
+            ]
         hashed = fingerprint(self.hash_secret) if self.hash_secret else None
         settings = describe([*facts, hashed, self._known_until(name), list(self.files_by_name(name))])
         key = cache_key(self.states(name), settings)
@@ -182,11 +208,17 @@ class CleanedTables:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
             self._of_a_frame = TemporaryDirectory(prefix="frame-", dir=scratch())
             return keep_cleaned(Path(self._of_a_frame.name) / name, clean, {})
+        from crmlib.data.cleaning.places import is_kept
+
         folder = cache_folder(self.root) / "cleaned" / self.key(name)
         facts = {"study": self.study, "clear": self.clear}
+        in_spark = name == "transactions" and self._spark is not None
+        if in_spark and folder.is_dir() and not is_kept(folder, self._spark):
+            shutil.rmtree(folder)  # somebody has removed its tables
         known = folder.is_dir()
-        # What came from a database was held against it when it had been read.
-        keep_cleaned(folder, clean, {} if self.database(name) else self.states(name), **facts)
+        # What came home from a database was held against it when it had been read.
+        here = self.database(name) and not in_spark
+        keep_cleaned(folder, clean, {} if here else self.states(name), **facts)
         if not known:
             self.tidy()
         return folder
@@ -265,11 +297,18 @@ class CleanedTables:
 
     def _raw(self, name: str, entry: TableEntry) -> ibis.Table:
         """A table as it stands in its source, lines that cannot be split among its rows."""
+        import ibis
+
+        from crmlib.data.files.csv_files import FILE_COLUMN
         from crmlib.data.sources import open_table
 
         if self.frame is not None:
             return open_table(self.frame)
         if rows := self.database(name):
+            if name == "transactions" and self._spark is not None:
+                state = self.states(name)[rows]
+                assert isinstance(state, RowsState)
+                return rows.in_place(state).mutate(**{FILE_COLUMN: ibis.literal(rows.name)})
             return open_table(self._brought_home(name, rows), called=rows.name)
         options = entry.model_dump(include={"delimiter", "encoding", "table", "sheet"})
         return open_table(entry.source, base=self.source_folder, keep_bad_lines=True, **options)

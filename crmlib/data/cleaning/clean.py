@@ -16,17 +16,15 @@ from ibis import _
 
 from crmlib.data.cleaning import reconcile, steps
 from crmlib.data.cleaning.free_columns import with_free_columns
+from crmlib.data.cleaning.places import Files, Tables, place_of
 from crmlib.data.cleaning.repeats import EQUAL_ROW, set_aside_repeats
 from crmlib.data.cleaning.values import judge_rows, read_values, refuse_several_currencies
 from crmlib.data.contracts.contract import Contract
-from crmlib.data.engine import engine, in_our_words
+from crmlib.data.engine import in_our_words
 from crmlib.data.files.csv_files import FILE_COLUMN, UNSPLIT
 from crmlib.data.kept import QUARANTINE, USED, CleaningReport
 from crmlib.data.policies import Reading
 from crmlib.errors import DataError
-
-# Writing dictionaries of millions of ids takes longer than the ids themselves.
-_QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
 
 
 def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
@@ -38,11 +36,11 @@ def clean_table(raw: ibis.Table, contract: Contract, reading: Reading, folder: P
     against the files as written. Raises DataError if a required column is missing, or there are rows and none can be
     used.
     """
-    with in_our_words(contract.name):
-        return _cleaned(raw, contract, reading, folder)
+    with in_our_words(contract.name), place_of(raw, folder) as place:
+        return _cleaned(place.in_order(raw), contract, reading, place)
 
 
-def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path) -> CleaningReport:
+def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, place: Files | Tables) -> CleaningReport:
     is_log, policies = contract.name == "transactions", reading.policies
     contract, named = with_free_columns(contract, raw, reading.columns, reading.decimal)
     columns = contract.resolve(named, [name for name in raw.columns if name not in (FILE_COLUMN, UNSPLIT)])
@@ -52,36 +50,17 @@ def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, folder: Path
         further = steps.reasons_of_log(rows, reading)
     elif contract.name == "surveys":
         further = steps.reasons_of_surveys(rows)
-    staged_file = folder / "staged.parquet"
-    _write(judge_rows(rows, contract, reading, further), staged_file)
-    # Rows are numbered as they stand in the file: a window over the source would take one core for all of it.
-    staged = engine().read_parquet(str(staged_file), file_row_number=True)
-    staged = staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
-    view = ibis.util.gen_name("judged")
-    try:
-        staged = steps.set_sums_aside(staged, policies) if is_log else staged
-        if not reading.currency:
-            refuse_several_currencies(staged, contract)
-        keep_equal = not is_log or policies.equal_rows == "keep"
-        judged = set_aside_repeats(staged, contract, keep_equal)  # holds on to tables
-        # As a view of the engine, what the questions below have in common is put into SQL once.
-        return _account_for(engine().create_view(view, judged), contract, columns, reading, folder)
-    finally:
-        engine().drop_view(view, force=True)
-        staged_file.unlink()
-
-
-def _write(rows: ibis.Table, file: Path) -> None:
-    try:
-        # The engine makes a join of a list of words, and a join does not keep the rows in the source's order.
-        engine().raw_sql("SET disabled_optimizers = 'in_clause'")
-        engine().to_parquet(rows, file, **_QUICK)
-    finally:
-        engine().raw_sql("RESET disabled_optimizers")
+    staged = place.staged(judge_rows(rows, contract, reading, further))
+    staged = steps.set_sums_aside(staged, policies) if is_log else staged
+    if not reading.currency:
+        refuse_several_currencies(staged, contract)
+    keep_equal = not is_log or policies.equal_rows == "keep"
+    judged = set_aside_repeats(staged, contract, keep_equal)  # holds on to tables
+    return _account_for(place.judged(judged), contract, columns, reading, place)
 
 
 def _account_for(
-    staged: ibis.Table, contract: Contract, columns: dict[str, str], reading: Reading, folder: Path
+    staged: ibis.Table, contract: Contract, columns: dict[str, str], reading: Reading, place: Files | Tables
 ) -> CleaningReport:
     """Write the rows that are used and those set aside, and the report of both."""
     usable = staged.filter(_.reason.isnull())
@@ -101,16 +80,18 @@ def _account_for(
         raise DataError(f"{contract.name}: the source has a header but no rows; export it again")
     if None not in tally:
         raise DataError(reconcile.nothing_usable(staged, contract, columns, tally))
-    engine().to_parquet(used, folder / USED, **_QUICK)
-    engine().to_parquet(_as_written(staged, contract, money, reading), folder / QUARANTINE)
-    reconcile.assert_reconciled(tally, money, folder, contract.name)
+    place.write(used, USED)
+    place.write(_as_written(staged, contract, money, reading), QUARANTINE)
+    reconcile.assert_reconciled(
+        tally, money, {file: place.read(file) for file in (USED, QUARANTINE)}, contract.name
+    )
     return CleaningReport(
         reconcile.rows_by_outcome(tally, money),
         reconcile.changed_values(usable, changed, changes),
         reconcile.rows_by_file(staged),
         columns,
-        reconcile.what_is_filled(usable, contract, folder),
-        **(steps.report_of_log(staged, folder, reading.policies) if is_log else {}),
+        reconcile.what_is_filled(usable, contract, *place.empty(USED)),
+        **(steps.report_of_log(staged, place.read(USED), reading.policies) if is_log else {}),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ibis
@@ -16,8 +15,8 @@ from crmlib.data.cleaning.reading import moves_day, read_text, where
 from crmlib.data.cleaning.repeats import EQUAL_ROW
 from crmlib.data.cleaning.values import LARGEST_AMOUNT
 from crmlib.data.contracts.contract import Contract, spoken
-from crmlib.data.engine import engine, first_row, most_frequent
-from crmlib.data.kept import QUARANTINE, USED
+from crmlib.data.engine import first_row, most_frequent
+from crmlib.data.kept import USED
 from crmlib.data.policies import AS_WRITTEN, Reading
 
 MONEY = "decimal(38, 4)"
@@ -73,11 +72,10 @@ def rows_by_outcome(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def assert_reconciled(tally: Tally, money: Sequence[str], folder: Path, name: str) -> None:
+def assert_reconciled(tally: Tally, money: Sequence[str], files: Mapping[str, ibis.Table], name: str) -> None:
     """What was written is what was counted, to the row and to the cent of every money column."""
     aside = total_of((part for reason, part in tally.items() if reason is not None), money)
-    for file, expected in ((USED, tally[None]), (QUARANTINE, aside)):
-        rows = engine().read_parquet(str(folder / file))
+    for (file, rows), expected in zip(files.items(), (tally[None], aside), strict=True):
         amounts = {c: countable(rows, c) if file == USED else rows[f"readable_{c}"] for c in money}
         found = first_row(rows.agg(rows=rows.count(), **{c: amount.sum() for c, amount in amounts.items()}))
         written = Part(found["rows"], {c: found[c] or Decimal(0) for c in money})
@@ -91,21 +89,18 @@ def rows_by_file(staged: ibis.Table) -> list[dict[str, Any]]:
     return staged.group_by(file="source_file").agg(rows=_.count()).order_by("file").to_pyarrow().to_pylist()
 
 
-def what_is_filled(usable: ibis.Table, contract: Contract, folder: Path) -> dict[str, int]:
-    """For every column of the contract that the source has: in how many rows that are used it holds something."""
-    import pyarrow.parquet as pq
+def what_is_filled(
+    usable: ibis.Table, contract: Contract, rows: int, empty: Mapping[str, int]
+) -> dict[str, int]:
+    """For every column of the contract that the source has: in how many rows that are used it holds something.
 
-    written = pq.ParquetFile(folder / USED).metadata  # it has counted what is empty, column by column
-    groups = [written.row_group(place) for place in range(written.num_row_groups)]
-    empty = {
-        written.schema.column(place).name: sum(group.column(place).statistics.null_count for group in groups)
-        for place in range(written.num_columns)
-    }
+    `rows`, `empty`: how many rows were written, and in how many of them a column is empty, where that is known.
+    """
     personal = {
         c.name: f"has_{c.name}" for c in contract.columns if c.personal and f"has_{c.name}" in usable.columns
     }
     here = [name for name in contract.names if name in usable.columns and name not in personal]
-    filled = {name: written.num_rows - empty[name] for name in here if name in empty}
+    filled = {name: rows - empty[name] for name in here if name in empty}
     asked = {name: usable[name].count() for name in here if name not in empty}
     asked |= {name: usable[has].sum() for name, has in personal.items()}
     filled |= {name: int(n or 0) for name, n in first_row(usable.agg(**asked)).items()} if asked else {}

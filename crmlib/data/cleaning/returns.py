@@ -104,7 +104,14 @@ def _latest_standing(loose: ibis.Table, purchases: ibis.Table, key: list[str]) -
     """For each return the day of the latest purchase with its key that has not gone back by then."""
     bought = purchases.semi_join(loose, key).select(*key, "reversed_on", bought_on="date")
     never_reversed = bought.filter(_.reversed_on.isnull()).drop("reversed_on").distinct()
-    lasting = loose.asof_join(never_reversed, loose.date >= never_reversed.bought_on, key)
+    # The latest so far, purchases before the returns of their moment: no engine but a few can join "as of" a date.
+    purchased = never_reversed.mutate(source_row=ibis.null("int64"), date="bought_on")
+    purchased = purchased.select("source_row", *key, "date", "bought_on")
+    walked = loose.select("source_row", *key, "date", bought_on=_NEVER).union(purchased)
+    order = [walked.date, walked.bought_on.isnull()]
+    so_far = ibis.window(group_by=key, order_by=order, preceding=None, following=0)
+    walked = walked.mutate(bought_on=walked.bought_on.max().over(so_far))
+    lasting = walked.filter(_.source_row.notnull())
     # Purchases that go back later still stood on the day of the return; they are few.
     later = bought.filter(_.reversed_on.notnull()).rename({f"{name}_bought": name for name in key})
     same = [loose[name] == later[f"{name}_bought"] for name in key]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -15,8 +14,7 @@ from crmlib.data.cleaning.repeats import EQUAL_ROW, with_reasons
 from crmlib.data.cleaning.returns import with_matched_returns
 from crmlib.data.cleaning.values import LARGEST_AMOUNT, OTHER_CURRENCY, UNSPLIT_LINE
 from crmlib.data.contracts import TRANSACTIONS
-from crmlib.data.engine import engine, first_row, has_rows
-from crmlib.data.kept import USED
+from crmlib.data.engine import first_row, has_rows
 from crmlib.data.policies import GROUPS, Policies, Reading, mostly_different, spellings
 from crmlib.errors import DataError
 
@@ -85,9 +83,8 @@ def set_sums_aside(staged: ibis.Table, policies: Policies) -> ibis.Table:
     return with_reasons(staged, _later_lines(staged), override=True)
 
 
-def report_of_log(staged: ibis.Table, folder: Path, policies: Policies) -> dict[str, Any]:
+def report_of_log(staged: ibis.Table, used: ibis.Table, policies: Policies) -> dict[str, Any]:
     """What each decision concerns, the states of orders, and the first and last day."""
-    used = engine().read_parquet(str(folder / USED))
     has_states = "status" in staged.columns
     return {
         "policies": policy_counts(staged, used, policies),
