@@ -114,7 +114,7 @@ def test_gaps_are_filled_with_the_mean_and_stated(wrap):
         ({"costs": {"per_return": float("nan")}}, "per_return is nan"),
         ({"service_cases": cases_of(("a", "2024-01-01"), minutes=[-1.0])}, "negative or infinite"),
         ({"service_cases": cases_of(("a", "2024-01-01"), minutes=["x"])}, "numbers are needed"),
-        ({"service_cases": pd.DataFrame({"customer_id": ["a"]})}, "service_cases: no column 'opened'"),
+        ({"service_cases": pd.DataFrame({"customer_id": ["a"]})}, "service_cases has no column 'opened'"),
         ({"transactions": by_hand().assign(cost=np.inf)}, "infinite"),
     ],
 )

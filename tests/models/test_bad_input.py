@@ -182,7 +182,7 @@ def test_a_group_without_customers_gets_an_answer_without_rows(model):
 
 
 def test_what_is_no_frame_of_customers_is_refused():
-    with pytest.raises(DataError, match="data lacks recency"):
+    with pytest.raises(DataError, match="data has no column 'recency'"):
         BetaGeoModel().fit(few().drop(columns="recency"))
     with pytest.raises(DataError, match="data is a dict"):
         BetaGeoModel().fit({"frequency": [1]})

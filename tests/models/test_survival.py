@@ -170,5 +170,5 @@ class TestSpells:
             contract_spells(wrong, "2024-12-31")
 
     def test_a_missing_column_is_named(self) -> None:
-        with pytest.raises(DataError, match="lacks price_per_month"):
+        with pytest.raises(DataError, match="has no column 'price_per_month'"):
             contract_spells(self.ROWS.drop(columns="price_per_month"), "2024-12-31")
