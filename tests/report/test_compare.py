@@ -76,7 +76,7 @@ def test_customers_in_another_tier_have_the_reason_and_nobody_is_lost(runs):
 
 
 def test_two_runs_of_a_world_without_change_are_rarely_said_to_differ(tmp_path):
-    random, said = np.random.default_rng(4), 0
+    random, found = np.random.default_rng(4), 0
     for number in range(80):
         ends = [
             a_run(
@@ -84,8 +84,8 @@ def test_two_runs_of_a_world_without_change_are_rarely_said_to_differ(tmp_path):
             )
             for name in "ab"
         ]
-        said += len(compare_runs(*ends).moved) > 0
-    assert said / 80 <= 0.1
+        found += len(compare_runs(*ends).moved) > 0
+    assert found / 80 <= 0.1
 
 
 def test_other_currencies_keys_and_studies(tmp_path, runs):
@@ -109,7 +109,7 @@ def test_a_run_is_found_by_its_id_and_another_is_refused_with_the_nearest(tmp_pa
 
 
 def test_the_command_prints_both(runs):
-    said = CliRunner().invoke(main, ["compare", *map(str, runs)])
-    assert said.exit_code == 0, said.output
-    assert "customers who came back at least once  30 %  40 %  +10 points" in said.output
-    assert "Customers in another tier: 2" in said.output
+    output = CliRunner().invoke(main, ["compare", *map(str, runs)])
+    assert output.exit_code == 0, output.output
+    assert "customers who came back at least once  30 %  40 %  +10 points" in output.output
+    assert "Customers in another tier: 2" in output.output
