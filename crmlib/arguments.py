@@ -1,7 +1,8 @@
 """Checks of the arguments of public functions: other libraries' frames are converted, and errors name the argument.
 
 Every public name passes through `checked` when it is first asked for (see `crmlib.lazy`), so no function has to look
-whether it was given a frame at all.
+whether it was given a frame at all. What only a function itself knows of its arguments, it checks by `check_choice`,
+`check_range` and `check_columns`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from numbers import Integral, Real
 from typing import Any, TypeVar, cast
 
@@ -132,3 +134,53 @@ def _complaint(error: Exception, given: Mapping[str, Any]) -> str:
                 return f"{name} has no column {missing!r}; {has}"
     described = "; ".join(f"{name} is {_described(value)}" for name, value in given.items())
     return f"it cannot work with what it was given ({described or 'nothing'}; {type(error).__name__})"
+
+
+def check_choice(name: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Refuse a value that is none of those allowed; None, a parameter that was left out, is let through.
+
+    Examples
+    --------
+    >>> check_choice("period", "M", ("M", "Q"))
+    """
+    words = list(allowed)
+    if value is not None and value not in words:
+        raise CrmError(f"{name} is {value!r}; {did_you_mean(str(value), words)}")
+
+
+def check_range(
+    name: str, value: float | None, give: str,
+    *, least: float = -inf, above: float = -inf, most: float = inf, below: float = inf,
+) -> None:  # fmt: skip
+    """Refuse a number outside its range, missing or infinite; None, a parameter that was left out, is let through.
+
+    Examples
+    --------
+    >>> check_range("months", 12, "a whole number from 1", least=1)
+    """
+    if value is not None and not (least <= value <= most and above < value < below):
+        raise CrmError(f"{name} is {value}; give {give}")
+
+
+def check_share(name: str, value: float | None) -> None:
+    """Refuse a number that is no share.
+
+    Examples
+    --------
+    >>> check_share("margin", 0.4)
+    """
+    check_range(name, value, "a share between 0 and 1 (80 % is 0.80)", least=0, most=1)
+
+
+def check_columns(name: str, frame: Any, needed: Sequence[str], cure: str = "") -> None:
+    """Refuse a frame or table that lacks a column; `cure` says what to do, else the nearest column is named.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_columns("summary", pd.DataFrame({"net": [1.0]}), ["net"])
+    """
+    columns = [str(column) for column in frame.columns]
+    for column in needed:
+        if column not in columns:
+            raise DataError(f"{name} has no column {column!r}; {cure or did_you_mean(column, columns[:40])}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from crmlib import format as fmt
@@ -25,6 +26,7 @@ SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 MET, NOT_MET = "met", "not met"
 UNTESTED = "cannot be tested"
 UNNAMED = "¤"  # stands in a sentence for the currency, which a frame does not know; as in Unicode's CLDR
+money = partial(fmt.money, currency=UNNAMED)
 ASSOCIATED = "goes with it; cause not tested"
 JUDGED = (USE, CARE, REFUSE)
 BETTER, WORSE, NO_CHANGE = BUSINESS = ("better", "worse", "no change beyond chance")

@@ -32,17 +32,16 @@ OF_PROTOCOLS = {
 # Of a firm or a reader, which notebooks leave as they are.
 CHOICES = {
     *"""
-    calibration_groups.groups category_shares.most churn_data.label churn_data.leave_out churn_data.positive
+    category_shares.most channel_values.horizon churn_data.label churn_data.leave_out churn_data.positive
     compare_cuts.random_state contacts_by_effect.p_stay contract_samples.cut_offs customer_equity.level
     customers_at_risk.random_state customers_to_thank.n evaluate_churn.keep_leaks evaluate_churn.random_state
-    experiment_features.recent_days figures.notebook history_grids.steps loyalty_uplift.level margin_of.months
-    loyalty_uplift.measure loyalty_uplift.months measured_effect.days needs_clusters.fewest_purchases of_firm.horizon
-    points_pressure.level permutation_importance.random_state points.digits programme_enrolments.months
+    experiment_features.recent_days history_grids.steps loyalty_uplift.level loyalty_uplift.measure
+    loyalty_uplift.months margin_of.months measured_effect.days needs_clusters.fewest_purchases
+    permutation_importance.random_state points.digits points_pressure.level programme_enrolments.months
     programme_liability.breakage programme_liability.dormant_days programme_liability.point_value
-    revenue_movements.months
-    score_parquet.memory_limit score_parquet.reasons score_parquet.spend_model simple_clv.growth_rate
-    slow_reply_windows.most targets.by uplift_curves.resamples uplift_curves.steps ways_out_of_lead.cheaper
-    ways_out_of_lead.leave ways_out_of_lead.price_rise value_by_age.ages worth_of_points.points write_study.root
+    revenue_movements.months score_parquet.memory_limit score_parquet.reasons score_parquet.spend_model
+    simple_clv.growth_rate slow_reply_windows.most uplift_curves.resamples uplift_curves.steps
+    ways_out_of_lead.cheaper ways_out_of_lead.leave ways_out_of_lead.price_rise
     """.split()
 }
 MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}

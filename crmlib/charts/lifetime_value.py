@@ -76,7 +76,7 @@ def tracking(
 
 
 def _only(by_model: dict[str, pd.DataFrame]) -> str:
-    """The model whose finding is the title: the only one that is drawn."""
+    """The model whose finding is the title, if only one model is drawn."""
     return next(iter(by_model)) if len(by_model) == 1 else ""
 
 

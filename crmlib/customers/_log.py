@@ -13,9 +13,10 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice, check_columns, check_share
 from crmlib.data.cleaning.ids import holds_other, own_ids
 from crmlib.data.sources import as_transactions, open_table
-from crmlib.errors import CannotAnswerError, CrmError, DataError, TooLittleMemoryError, did_you_mean
+from crmlib.errors import CannotAnswerError, CrmError, DataError, TooLittleMemoryError
 from crmlib.units import TimeUnit, why_outside
 
 _FLOOR = {"H": "h", "W": "W", "M": "M", "Q": "Q", "Y": "Y"}
@@ -114,14 +115,12 @@ def known_since(values: pd.Series, periods: Any, new_from: Any) -> pd.Series:
 def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
     """Open a table of the study, or refuse it by its name and the column that it lacks."""
     rows = open_table(table)
-    for column in needed:
-        if column not in rows.columns:
-            raise DataError(f"{name}: no column {column!r}; {did_you_mean(column, rows.columns[:40])}")
+    check_columns(name, rows, needed)
     return rows
 
 
 def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
-    """A table with its customers as the log has them, numbers or text, so that the same ones match.
+    """A table with customer ids of the same type as in the log, numbers or text, so that they match.
 
     Raises DataError if the log's ids are whole numbers, and the table's are not.
     """
@@ -203,7 +202,7 @@ def profit_of(rows: ibis.Table, margin: float | None) -> ibis.Value | None:
     A row without a cost in a log that has costs gets the margin's, or else the share of revenue that the
     costs of the other rows are: taking it for free would overstate profit in silence.
     """
-    check_margin(margin)
+    check_share("margin", margin)
     if "cost" in rows.columns:
         known = rows.cost.notnull() & (rows.amount > 0)
         share = (rows.cost.sum(where=known) / rows.amount.sum(where=known)).as_scalar()
@@ -219,12 +218,6 @@ def with_contribution(table: Any) -> Any:
     if isinstance(table, pd.DataFrame):
         return table.rename(columns={"profit": "contribution"})
     return table.rename(contribution="profit")
-
-
-def check_margin(margin: float | None) -> None:
-    """Refuse a margin that is no share."""
-    if margin is not None and not 0 <= margin <= 1:
-        raise CrmError(f"margin is {margin}; allowed: a share of revenue from 0 to 1, such as 0.4")
 
 
 def customer_totals(transactions: Any, *, start: Any, end: Any, **reading: Any) -> pd.DataFrame:
@@ -271,8 +264,7 @@ def by_group(
     group, "(4,980 others)".
     """
     rows = as_transactions(transactions)
-    if by not in rows.columns:
-        raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
+    check_choice("by", by, rows.columns)
     rows = rows.mutate(group=rows[by].cast("string").fill_null("(none)"))
     sizes = rows.group_by("group").agg(customers=_.customer_id.nunique())
     groups = sizes.order_by(_.customers.desc(), "group").to_pandas()["group"].tolist()

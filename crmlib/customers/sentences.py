@@ -7,16 +7,14 @@ do not know theirs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, Estimate, compared
+from crmlib.findings import Estimate, compared, money
 
 _VALLEY = 0.01  # p-value of a valley that is there
-money = partial(fmt.money, currency=UNNAMED)
 
 
 def change_of_total(value: str, start: float, effects: Sequence[float], names: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns
 from crmlib.economics.contacts import campaign_list, contacts_by_risk, expected_maximum_profit, profit_curve
 from crmlib.economics.sentences import best_cut_off_in_words
-from crmlib.errors import DataError, not_measured
+from crmlib.errors import not_measured
 from crmlib.findings import REFUSE, Verdict, in_currency, with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import normal_quantile
@@ -92,8 +93,7 @@ def retention_campaign(
     Contacting 25 % of customers earns most, 56.00 (customers of the test; assumed: value 200, success 30 %,
     offer 10.00, contact 1.00)
     """
-    if missing := [name for name in ("churned", "p_churn") if name not in held_out]:
-        raise DataError(f"held_out lacks {', '.join(missing)}; give ChurnEvaluation.predictions")
+    check_columns("held_out", held_out, ("churned", "p_churn"), "give ChurnEvaluation.predictions")
     nobody = why_none(held_out)
     if not nobody and verdict is not None and verdict.verdict == REFUSE:
         nobody = f"the {verdict.subject}'s predictions are not to be used, so no profit is computed from them"

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betaincc
 
+from crmlib.arguments import check_range
 from crmlib.economics.sentences import best_cut_off_in_words
-from crmlib.errors import CrmError, DataError
+from crmlib.errors import DataError
 from crmlib.findings import with_finding
 
 
@@ -161,7 +162,7 @@ def profit_curve(contacts: pd.DataFrame, *, by: ArrayLike) -> pd.DataFrame:
 
 
 def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.DataFrame:
-    """Which customers to contact, within a budget (expected cost of contacts and offers) if there is one.
+    """Which customers to contact, within an optional budget (expected cost of contacts and offers).
 
     Returns
     -------
@@ -181,8 +182,7 @@ def campaign_list(contacts: pd.DataFrame, *, budget: float | None = None) -> pd.
     >>> list(campaign_list(contacts).index), list(campaign_list(contacts, budget=10).index)
     (['a', 'b'], ['a'])
     """
-    if budget is not None and not budget >= 0:
-        raise CrmError(f"budget is {budget}; give money, 0 or more, or None for no limit")
+    check_range("budget", budget, "money, 0 or more, or None for no limit", least=0)
     paying = contacts[contacts["profit"] > 0]
     cost = paying["cost"].to_numpy(dtype=float)
     with np.errstate(divide="ignore"):

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib.arguments import check_choice
 from crmlib.customers._log import as_day, fetch, seen_by
 from crmlib.customers.treatments.experiments import experiment_features, experiment_outcomes
 from crmlib.economics.contacts import campaign_list, contacts_by_effect
 from crmlib.economics.experiments import read_experiments
 from crmlib.economics.sentences import best_cut_off_in_words
-from crmlib.errors import CannotAnswerError, CrmError, did_you_mean, not_measured
+from crmlib.errors import CannotAnswerError, not_measured
 from crmlib.findings import with_finding
 from crmlib.models import uplift_effects
 from crmlib.models.uplift import UpliftModel
@@ -163,15 +164,14 @@ def campaign_from_experiment(
 
 
 def _nothing(reason: str, name: str = "") -> ExperimentCampaign:
-    """The answer where no experiment tells whom to contact."""
+    """The answer where no experiment shows whom to contact."""
     uplift = UpliftCurves(no_rows(_QINI, reason), np.nan, np.nan, np.nan)
     frames = (no_rows(columns, reason) for columns in (_CURVE, _LIST))
     return ExperimentCampaign(name, not_measured(reason), None, uplift, *frames)
 
 
 def _only(outcomes: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    if experiment not in (names := sorted(outcomes["experiment"].unique())):
-        raise CrmError(f"experiment is {experiment!r}; {did_you_mean(experiment, names)}")
+    check_choice("experiment", experiment, sorted(outcomes["experiment"].unique()))
     return outcomes[outcomes["experiment"] == experiment]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns, check_range
 from crmlib.claims import Claim
 from crmlib.customers.treatments.experiments import check_groups
 from crmlib.economics.sentences import experiments_that_differ
@@ -184,10 +185,9 @@ def split_p_value(group: pd.Series, planned_share: float | None) -> float:
     """
     if planned_share is None or not len(group):
         return np.nan
-    if not 0 < planned_share < 1:
-        raise CrmError(
-            f"planned_share is {planned_share}; give the planned share of treated, between 0 and 1"
-        )
+    check_range(
+        "planned_share", planned_share, "the planned share of treated, between 0 and 1", above=0, below=1
+    )
     expected = planned_share * len(group)
     z = abs((group == "treated").sum() - expected) / np.sqrt(expected * (1 - planned_share))
     return float(2 * ndtr(-z))
@@ -222,9 +222,7 @@ def _check_names(parameter: str, given: Mapping[str, float], known: Sequence[str
 
 
 def _check(outcomes: pd.DataFrame, named: Sequence[str], adjust_by: str | None, control: str) -> None:
-    for name in ("experiment", "group", *named, *([adjust_by] if adjust_by else [])):
-        if name not in outcomes:
-            raise DataError(f"outcomes: no column {name!r}; {did_you_mean(name, outcomes.columns)}")
+    check_columns("outcomes", outcomes, ("experiment", "group", *named, *([adjust_by] if adjust_by else [])))
     for name in (*named, *([adjust_by] if adjust_by else [])):
         if missing := int(outcomes[name].isna().sum()):
             raise DataError(

@@ -10,7 +10,8 @@ import ibis
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, check_margin, dated, money_of, seen_by
+from crmlib.arguments import check_share
+from crmlib.customers._log import as_day, dated, money_of, seen_by
 from crmlib.findings import in_currency
 
 
@@ -24,7 +25,7 @@ class FirmTables:
     currency: str
 
     def __post_init__(self) -> None:
-        check_margin(self.margin)
+        check_share("margin", self.margin)
 
     @cached_property
     def day(self) -> dt.date:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.arguments import check_choice, check_range, check_share
+from crmlib.errors import CrmError
 
 
 def simple_clv(
@@ -56,13 +56,10 @@ def simple_clv(
     >>> round(simple_clv(100, 0.8, 0.1, timing="now"), 2)
     366.67
     """
-    if not math.isfinite(contribution):
-        raise CrmError(f"contribution is {contribution}; give a finite amount of money")
+    check_range("contribution", contribution, "a finite amount of money")
     check_share("retention_rate", retention_rate)
-    if not 0 <= discount_rate < math.inf:
-        raise CrmError(f"discount_rate is {discount_rate}; give a rate per period, 0 or more (10 % is 0.10)")
-    if not growth_rate > -1:
-        raise CrmError(f"growth_rate is {growth_rate}; give a rate per period above -1, such as 0.02")
+    check_range("discount_rate", discount_rate, "a rate per period, 0 or more (10 % is 0.10)", least=0)
+    check_range("growth_rate", growth_rate, "a rate per period above -1, such as 0.02", above=-1)
     left = 1.0 + discount_rate - retention_rate * (1.0 + growth_rate)
     if not left > 0:
         raise CrmError(
@@ -79,8 +76,7 @@ def first_margin(timing: str, retention_rate: ArrayLike, discount_rate: float) -
         "next_period_certain": 1.0,
         "now": 1.0 + discount_rate,
     }
-    if timing not in weights:
-        raise CrmError(f"timing is {timing!r}; {did_you_mean(timing, weights)}")
+    check_choice("timing", timing, weights)
     return np.asarray(weights[timing], dtype=float)
 
 
@@ -128,8 +124,7 @@ def recency_migration(
     """
     states = len(repurchase_probabilities)
     contacted = states if contacted is None else contacted
-    if not 0 <= contacted <= states:
-        raise CrmError(f"contacted is {contacted}; of {states} states, give 0 to {states}")
+    check_range("contacted", contacted, f"0 to {states}, the number of states", least=0, most=states)
     transitions = np.zeros((states + 1, states + 1))
     transitions[states, states] = 1.0
     rewards = np.zeros(states + 1)
@@ -140,9 +135,9 @@ def recency_migration(
         if known is None:
             transitions[state, states] = 1.0
             continue
-        probability = check_share(f"repurchase_probabilities[{state}]", known[state])
-        transitions[state, 0] = probability
-        transitions[state, state + 1] += 1.0 - probability
+        check_share(f"repurchase_probabilities[{state}]", known[state])
+        transitions[state, 0] = known[state]
+        transitions[state, state + 1] += 1.0 - known[state]
     return transitions, rewards
 
 
@@ -185,13 +180,5 @@ def markov_value(transitions: np.ndarray, rewards: np.ndarray, discount_rate: fl
             f"transitions row {int(np.flatnonzero(wrong)[0])} holds a negative probability, no number, "
             "or sums to more than 1; each row is the distribution of the next state"
         )
-    if not discount_rate > 0:
-        raise CrmError(f"discount_rate is {discount_rate}; an endless horizon needs a rate above 0")
+    check_range("discount_rate", discount_rate, "a rate above 0, for an endless horizon", above=0)
     return np.linalg.solve(np.eye(states) - moves / (1.0 + discount_rate), money)
-
-
-def check_share(name: str, value: float) -> float:
-    """Return a share as it is, or refuse one outside 0 to 1 by its name."""
-    if not 0 <= value <= 1:
-        raise CrmError(f"{name} is {value}; give a share between 0 and 1 (80 % is 0.80)")
-    return float(value)

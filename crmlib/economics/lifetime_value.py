@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.arguments import checked
-from crmlib.economics.formula_clv import check_share
+from crmlib.arguments import check_choice, check_range, check_share, checked
 from crmlib.economics.sentences import spread_of_value, value_of_groups
-from crmlib.errors import CrmError, FitError, did_you_mean
+from crmlib.errors import CrmError, FitError
 from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, read_histories, require_rows
 from crmlib.models._inference import Array
@@ -227,8 +226,7 @@ def value_of_new_customer(
 
 
 def _check_interval(interval: str | None, level: float) -> None:
-    if interval is not None and interval not in INTERVALS:
-        raise CrmError(f"interval is {interval!r}; {did_you_mean(interval, INTERVALS)}, None")
+    check_choice("interval", interval, INTERVALS)
     check_level(level)
 
 
@@ -254,10 +252,7 @@ def read_terms(
 ) -> Terms:
     """Check the terms, each by its name, and find the calendar that discounting needs."""
     check_share("margin", margin)
-    if not 0 <= discount_rate_per_year < np.inf:
-        raise CrmError(
-            f"discount_rate_per_year is {discount_rate_per_year}; give a rate, 0 or more (10 % is 0.10)"
-        )
+    check_range("discount_rate_per_year", discount_rate_per_year, "a rate, 0 or more (10 % is 0.10)", least=0)
     unit = _unit(model, data, time_unit)
     if unit is None and (discount_rate_per_year > 0 or isinstance(horizon, str)):
         raise CrmError(
@@ -265,8 +260,7 @@ def read_terms(
             "text needs it; say time_unit='W' if recency and T are weeks, 'D' if days"
         )
     length = periods(horizon, unit) if unit else float(horizon)
-    if not 0 <= length < np.inf:
-        raise CrmError(f"horizon is {horizon!r}; give a length of time that is finite and not negative")
+    check_range("horizon", length, "a length of time that is finite and not negative", least=0)
     rate = float(np.log1p(discount_rate_per_year)) * unit.days / TimeUnit.Y.days if unit else 0.0
     return Terms(length, rate, float(margin))
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_choice, check_range, check_share
 from crmlib.customers._log import as_day, end_of, fetch, open_columns
 from crmlib.data.sources import lacking
-from crmlib.economics.formula_clv import check_share
 from crmlib.economics.sentences import members_beside_others
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.errors import DataError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import check_level, normal_quantile
@@ -82,8 +82,7 @@ def programme_liability(
             why = "no redemption with its cost, so the cost of a point is not known; give point_value"
             return no_rows(_LIABILITY, why)
         worth = moved["cost"] / redeemed
-    if not 0 <= worth < np.inf:
-        raise CrmError(f"point_value is {worth}; give money per point, 0 or more")
+    check_range("point_value", worth, "money per point, 0 or more", least=0)
     if lost is None:
         if not redeemed + expired > 0:
             return no_rows(_LIABILITY, "nothing redeemed and nothing expired so far; give breakage")
@@ -165,8 +164,7 @@ def loyalty_uplift(
     2         matched        1.75
     """
     check_level(level)
-    if measure not in ("spend", "purchases"):
-        raise CrmError(f"measure is {measure!r}; {did_you_mean(measure, ['spend', 'purchases'])}")
+    check_choice("measure", measure, ("spend", "purchases"))
     if missing := why_none(enrolments):
         return no_rows(_UPLIFT, missing)
     known = enrolments[enrolments["tenure_months"] >= months]
@@ -192,7 +190,7 @@ def loyalty_uplift(
 
 
 def with_two_others(joined: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Of each row, whether its cell holds a member and two others at least, so that their own scatter is known."""
+    """Whether each row's cell holds a member and at least two others, so that their variance is known."""
     sizes = pd.DataFrame({"cell": cell, "joined": joined}).groupby("cell")["joined"].agg(["sum", "size"])
     return ((sizes["sum"] > 0) & (sizes["size"] - sizes["sum"] >= 2)).reindex(cell).to_numpy(dtype=bool)
 

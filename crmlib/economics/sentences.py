@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import CONTRADICTED, SUPPORTED, UNNAMED, UNTESTED, Compared, Estimate, Finding, compared
+from crmlib.findings import (
+    CONTRADICTED,
+    SUPPORTED,
+    UNNAMED,
+    UNTESTED,
+    Compared,
+    Estimate,
+    Finding,
+    compared,
+    money,
+)
 from crmlib.models.sentences import difference_of_extremes
 from crmlib.statistics import p_value_all_equal, wilson_interval
 
-money = partial(fmt.money, currency=UNNAMED)
 _GROUPS = 20  # of customers, by lifetime value
 
 
@@ -169,18 +177,18 @@ def claim_in_words(curve: pd.DataFrame, finding: Finding, claimed: float) -> str
     side = {SUPPORTED: f"more than {bar}", CONTRADICTED: f"less than {bar}"}
     beside = side.get(finding.verdict, f"which may be {bar}")
     text = f"“{bar} more profit” is {finding.verdict}: five points more add {rise}, {beside}"
-    value, low, high = (one - claimed for one in (rise.value, rise.low, rise.high))
+    value, low, high = (share - claimed for share in (rise.value, rise.low, rise.high))
     return Compared.of(text, Estimate(value, "points", low, high))
 
 
 def retention_in_words(
     case: Any, gain: Estimate, most: Estimate, claim: str, currency: str
 ) -> tuple[str, ...]:
-    """The answer of a `RetentionCase`: how many stay, what one point more brings and may cost, and the claim."""
+    """The findings of a `RetentionCase`: how many stay, the worth of one more point, and the claim."""
     low, high = wilson_interval(case.retained, case.customers)
     rate = Estimate(case.retained / case.customers, "share", low=float(low), high=float(high))
     stay = f"Of the {fmt.count(case.customers)} customers of the period before the last, {rate} were retained"
-    gain, most = (replace(one, currency=currency) for one in (gain, most))
+    gain, most = (replace(estimate, currency=currency) for estimate in (gain, most))
     brings = f"One more point of retention brings {gain} of {case.value} per new customer"
     cost = "what it may cost is not known, because no margin is"
     if most.is_known:

@@ -12,10 +12,11 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice
 from crmlib.customers._log import belongs_to, fetch, seen_by
 from crmlib.economics.lifetime_value import customer_lifetime_value
 from crmlib.economics.sentences import value_of_months, widest_assumption
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.models.backtesting.origin_errors import OriginErrors
 from crmlib.models.purchase import PurchaseModel
@@ -128,8 +129,8 @@ def clv_sensitivity(
     0    25 %    -0.5
     1    50 %     0.0
     """
-    if unknown := [name for name in changes if name not in ASSUMPTIONS]:
-        raise CrmError(f"changes has {unknown[0]!r}; {did_you_mean(unknown[0], list(ASSUMPTIONS))}")
+    for name in changes:
+        check_choice("changes", name, ASSUMPTIONS)
 
     def total(terms: Mapping[str, Any]) -> float:
         values = customer_lifetime_value(transaction_model, spend_model, data, **terms, interval=None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib.arguments import check_columns
 from crmlib.errors import DataError, FitError
 from crmlib.models._inference import Array
 
@@ -48,7 +48,7 @@ def read_histories(data: pd.DataFrame, *, weighted: bool = False) -> Histories:
     be unique. Raises DataError if a column is missing, or holds what no purchase history can be; the message names the
     column, the number of rows and the first ids.
     """
-    require_columns(data, HISTORY)
+    check_columns("data", data, HISTORY, "rfm_summary makes it")
     customers = read_weight(data) if weighted else None
     row, (x, t_x, age) = _unique_rows(data)
     _refuse_impossible(data, x, t_x, age, row)
@@ -78,18 +78,6 @@ def _refuse_impossible(data: pd.DataFrame, x: Array, t_x: Array, age: Array, row
 def _refuse_fractions(data: pd.DataFrame, frequency: Array, row: NDArray[np.intp]) -> None:
     if (bad := frequency != np.floor(frequency)).any():
         refuse_rows(data, bad[row], "frequency is no whole number", "it counts repeat purchases")
-
-
-def require_columns(data: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse what is no frame or lacks a column."""
-    if not isinstance(data, pd.DataFrame):
-        raise DataError(
-            f"data is a {type(data).__name__}; give a DataFrame with columns {', '.join(columns)}"
-        )
-    if missing := [name for name in columns if name not in data.columns]:
-        raise DataError(
-            f"data lacks {', '.join(missing)} (it has {', '.join(map(str, data.columns))}); rfm_summary makes them"
-        )
 
 
 def require_rows(data: pd.DataFrame) -> None:

@@ -90,7 +90,7 @@ def maximise(
 
 
 def _turned_back(best: Maximum, back: Array) -> Maximum:
-    """A maximum in the log parameters themselves; one that is made of what is not known is not known either."""
+    """A maximum in terms of the log parameters; what depends on an unknown parameter is unknown too."""
     made_of = back != 0
     unknown = made_of @ np.isnan(np.diag(best.covariance))
     covariance = back @ np.nan_to_num(best.covariance) @ back.T
@@ -231,7 +231,7 @@ def _hessian(loss: LogLikelihood, theta: Array) -> Array:
 
 
 def _moving(hessian: Array, at_boundary: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which free parameters follow one at a boundary, so that a standard error with that one held says nothing."""
+    """Free parameters tied to one at a boundary, so that their standard errors with it held mean nothing."""
     free, moving = np.flatnonzero(~at_boundary), np.zeros(len(hessian), dtype=bool)
     if at_boundary.any() and len(free):
         follow = np.linalg.pinv(hessian[np.ix_(free, free)]) @ hessian[np.ix_(free, at_boundary)]

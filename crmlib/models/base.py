@@ -37,7 +37,6 @@ class LikelihoodModel:
 
     name: ClassVar[str]
     parameter_names: ClassVar[tuple[str, ...]]
-    time_parameters: ClassVar[tuple[str, ...]] = ()  # those that are lengths of time
     _basis: ClassVar[Array | None] = None  # as of `maximise`
     cures: ClassVar[Mapping[str, str]] = {}  # by parameter: what to do when it is weakly or not identified
 

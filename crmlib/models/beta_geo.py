@@ -56,7 +56,6 @@ class BetaGeoModel(PurchaseModel):
 
     name: ClassVar[str] = "BG/NBD"
     parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     cures: ClassVar[dict[str, str]] = {"r": _MIXING, "alpha": _MIXING, "a": _DROPOUT, "b": _DROPOUT}
     _chances_at_start: ClassVar[int] = 0  # chances to drop out before the first repeat purchase
 
@@ -97,7 +96,7 @@ class BetaGeoModel(PurchaseModel):
         return stays * _DropoutCurve(r, a, survived, np.zeros_like(t), t.max() / alpha)(t / alpha)
 
     def _pmfs_if_alive(self, n: Array, x: Array, age: Array, t: float) -> Array:
-        """n purchases and none fatal, or a fatal n-th one and however many more there would have been.
+        """Either n purchases without dropout, or dropout at the n-th purchase.
 
         Of n that follow each other, what only n changes is multiplied up from the first.
         """

@@ -10,9 +10,10 @@ import pandas as pd
 from scipy.special import digamma, gammaln, stdtrit
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns
 from crmlib.errors import FitError, not_measured
 from crmlib.models._diagnosis import Diagnosis, Finding
-from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
+from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values
 from crmlib.models._inference import Array, LogLikelihood
 from crmlib.models._special import dot, log_rising
 from crmlib.models.base import LikelihoodModel
@@ -206,7 +207,7 @@ def read_spend(data: pd.DataFrame, *, weighted: bool = False) -> SpendData:
 
     With `weighted` customers are counted: one a row, or as the column `weight` says; ids must then be unique.
     """
-    require_columns(data, ("frequency", "monetary_value"))
+    check_columns("data", data, ("frequency", "monetary_value"), "rfm_summary makes it")
     x, money = numbers(data, "frequency"), numbers(data, "monetary_value")
     refuse_values(data, "frequency", x, None)
     unknown = (x > 0) & ~np.isfinite(money)

@@ -12,6 +12,7 @@ from ibis import _
 from scipy.special import betainc, betaln, gammaln
 
 from crmlib import format as fmt
+from crmlib.arguments import check_range, check_share
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.data.sources import lacking
 from crmlib.errors import CrmError, not_measured
@@ -221,8 +222,7 @@ def overdue_customers(
     0        NaN            NaN                NaN    False
     1        5.0         22.295              0.062    False
     """
-    if not 0 < false_alarm_rate < 1:
-        raise CrmError(f"false_alarm_rate is {false_alarm_rate!r}; give a share between 0 and 1, as 0.05")
+    check_range("false_alarm_rate", false_alarm_rate, "a share between 0 and 1, as 0.05", above=0, below=1)
     if model is None:
         nobody = OverdueCustomers(columns=_COLUMNS, dtype=float)
         nobody.reason = getattr(regularity, "reason", "") or "no model of purchases could be judged"
@@ -319,8 +319,7 @@ def winnable_customers(
     >>> found[["customer_id", "silent_days", "chance_to_buy", "revenue_at_risk"]].round(2).values.tolist()
     [['a', 137.0, 0.28, 22.79]]
     """
-    if not 0 <= least_chance <= 1:
-        raise CrmError(f"least_chance is {least_chance!r}; give a share between 0 and 1, such as 0.1")
+    check_share("least_chance", least_chance)
     columns = [*_WINNABLE.split(), money := "revenue_at_risk" if margin is None else "margin_at_risk"]
     if (missing := why_none(overdue)) or model is None:
         return no_rows(columns, missing)

@@ -60,7 +60,6 @@ class ParetoNBDModel(PurchaseModel):
 
     name: ClassVar[str] = "Pareto/NBD"
     parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     # Mixing and mean rate of purchases, mixing and mean rate of dropout: where a mixing has no end, the rates have.
     _basis = np.array([[1.0, 0, 0, 0], [1, -1, 0, 0], [0, 0, 1, 0], [0, 0, 1, -1]])
     cures: ClassVar[dict[str, str]] = {"r": _MIXING, "alpha": _MIXING, "s": _RIDGE, "beta": _RIDGE}

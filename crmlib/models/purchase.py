@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crmlib.arguments import check_range
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 from crmlib.models._histories import Histories, distinct_pairs, read_histories, refuse_unidentified
@@ -114,8 +115,7 @@ class PurchaseModel(HistoryModel):
             Aligned with `data`.
         """
         length = self._periods(future_t)
-        if not (np.isfinite(discount_rate) and discount_rate >= 0):
-            raise CrmError(f"discount_rate is {discount_rate!r}; give a rate per unit of time, 0 or more")
+        check_range("discount_rate", discount_rate, "a rate per unit of time, 0 or more", least=0)
 
         def answer(x: Array, t_x: Array, age: Array) -> Array:
             return self._alive(x, t_x, age) * self._discounted_if_alive(x, age, length, discount_rate)
@@ -270,8 +270,7 @@ class PurchaseModel(HistoryModel):
         1           NaN  0.59  0.75
         2           NaN  0.53  0.81
         """
-        if not age > 0:
-            raise CrmError(f"age is {age!r}; give how long ago customers bought first, above 0")
+        check_range("age", age, "how long ago customers bought first, above 0", above=0)
         recency = np.linspace(0.0, age, steps + 1)
         frame = pd.MultiIndex.from_product([range(most + 1), recency], names=["frequency", "recency"])
         histories = frame.to_frame(index=False).assign(T=float(age))

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, digamma
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns, check_range
 from crmlib.errors import CrmError, DataError, FitError
-from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values, require_columns
+from crmlib.models._histories import numbers, read_weight, refuse_rows, refuse_values
 from crmlib.models._inference import Array
 from crmlib.models._special import beta_rule
 from crmlib.models.base import LikelihoodModel
@@ -190,8 +191,7 @@ class ShiftedBetaGeoModel(LikelihoodModel):
     def _renewals_to_come(self, age: Array, discount_rate: float) -> Array:
         """Expectation of (1 - theta)(1 + d) / (d + theta) over theta ~ Beta(alpha, beta + age)."""
         alpha, beta = self._values()
-        if not 0 <= discount_rate < np.inf:
-            raise CrmError(f"discount_rate is {discount_rate!r}; give a rate per period, 0 or more")
+        check_range("discount_rate", discount_rate, "a rate per period, 0 or more", least=0)
         if discount_rate == 0:
             return (beta + age) / (alpha - 1) if alpha > 1 else np.full_like(age, np.inf)
         theta, weight = beta_rule(alpha, beta + age, np.full_like(age, 1.0 / discount_rate))
@@ -222,7 +222,7 @@ class _LogLikelihood:
 
 
 def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
-    """Customers by period: those who left in it, and those kept through the last one."""
+    """Customers who left in each period, and customers kept through the last period."""
     survivors = np.asarray(data, dtype=float)
     if survivors.ndim != 1 or len(survivors) < 2:
         raise DataError("survivors: give the cohort's size and then its survivors per period, at least one")
@@ -238,7 +238,7 @@ def _from_survivors(data: Sequence[float]) -> tuple[Array, Array]:
 
 
 def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
-    require_columns(data, ("T", "alive"))
+    check_columns("data", data, ("T", "alive"))
     weight = read_weight(data)
     age, alive = _lifetimes(data)
     period, size = age.astype(int), int(age.max()) + 1
@@ -247,7 +247,7 @@ def _from_frame(data: pd.DataFrame) -> tuple[Array, Array]:
 
 
 def _lifetimes(data: pd.DataFrame) -> tuple[Array, np.ndarray]:
-    require_columns(data, ("T",))
+    check_columns("data", data, ["T"])
     age = numbers(data, "T")
     refuse_values(data, "T", age, None)
     if (broken := age != np.floor(age)).any():

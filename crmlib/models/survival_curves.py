@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.arguments import check_columns
+from crmlib.errors import CrmError
 from crmlib.findings import with_finding
-from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_columns, require_rows
+from crmlib.models._histories import numbers, refuse_rows, refuse_values, require_rows
 from crmlib.models.sentences import survival_compared
 
 TENURE, ENDED = "tenure_months", "ended"
@@ -53,11 +54,8 @@ def survival_curves(spells: pd.DataFrame, *, by: str | None = None) -> pd.DataFr
 
 def _read_spells(spells: pd.DataFrame, by: str | None) -> pd.DataFrame:
     """Check tenures and ends, and give them as `group, tenure, ended` with the frame's index."""
-    require_columns(spells, ())
     require_rows(spells)
-    for column in (TENURE, ENDED, *([by] if by else [])):
-        if column not in spells.columns:
-            raise DataError(f"spells lacks {column!r}; {did_you_mean(column, map(str, spells.columns))}")
+    check_columns("spells", spells, (TENURE, ENDED, *([by] if by else [])))
     length = numbers(spells, TENURE)
     refuse_values(spells, TENURE, length, None)
     known = pd.DataFrame({"tenure": length, "ended": _read_ends(spells)}, index=spells.index)

@@ -78,12 +78,12 @@ class Cache:
 
 
 def _oldest_first(shelf: Path) -> list[Path]:
-    """What is kept of a notebook, by when it was last of use."""
+    """The kept notebooks, ordered by when each was last used."""
     return sorted(shelf.glob(f"[!.]*/{CONTENTS}"), key=lambda path: path.stat().st_mtime)
 
 
 def _code(notebook: Notebook) -> list[Any]:
-    """A notebook's cells without outputs, for running it by hand is no change; and the modules that it imports."""
+    """A notebook's cells without outputs (running it by hand changes nothing), and the modules that it imports."""
     cells = [
         [cell["cell_type"], "".join(cell["source"]), sorted(cell["metadata"].get("tags", []))]
         for cell in notebook.cells
@@ -102,7 +102,7 @@ def _data(study: Study) -> list[Any]:
 
 
 def _library() -> str:
-    """A key of the library's face and of all that a notebook can reach through it: not the runner, not the commands."""
+    """A key of the library's public names and all modules behind them, without the runner and the commands."""
     modules = {*homes("crmlib").values(), *homes("crmlib.charts").values(), "crmlib.lazy", "crmlib.study"}
     return code_key(*sorted(modules))
 

@@ -38,7 +38,7 @@ class Comparison:
     moved : DataFrame
         Key figures that moved beyond chance: `figure, before, after, change` (as written for readers) and `p_value`
         (Holm, of all compared).
-    told : tuple of str
+    sentences : tuple of str
         How many figures were compared, and why others were not.
     groups : dict
         By "tier" and "state": one row per customer who is in another one: `customer_id, before, after, why`.
@@ -47,7 +47,7 @@ class Comparison:
     """
 
     moved: pd.DataFrame
-    told: tuple[str, ...]
+    sentences: tuple[str, ...]
     groups: dict[str, pd.DataFrame]
     counts: dict[str, pd.DataFrame]
 
@@ -77,18 +77,18 @@ def compare_runs(before: Path, after: Path) -> Comparison:
     first, second = (read_record(folder) for folder in (before, after))
     if first["study"] != second["study"]:
         raise RunError(f"the runs are of two studies, {first['study']} and {second['study']}")
-    moved, told = _figures(*(_metrics(folder) for folder in (before, after)))
+    moved, sentences = _figures(*(_metrics(folder) for folder in (before, after)))
     groups, counts = {}, {}
     for name, (table, columns) in _GROUPS.items():
         old, new = (_table(folder, table) for folder in (before, after))
         if old is None or new is None:
-            told.append(f"No {name}s to compare: one of the runs has none.")
+            sentences.append(f"No {name}s to compare: one of the runs has none.")
             continue
         if not {*old["customer_id"]} & {*new["customer_id"]}:
-            told.append(f"No customer's {name} is in both runs; was another privacy key used?")
+            sentences.append(f"No customer's {name} is in both runs; was another privacy key used?")
             continue
         groups[name], counts[name] = _moves(old, new, name, columns.split())
-    return Comparison(moved, tuple(told), groups, counts)
+    return Comparison(moved, tuple(sentences), groups, counts)
 
 
 def _metrics(run: Path) -> dict[str, dict[str, Any]]:
@@ -111,19 +111,22 @@ def _figures(
     for key in [key for key in first if key in second]:
         old, new = first[key], second[key]
         if any(
-            not fmt.is_known(one["value"]) or one["refused"] or one["unit"] == "text" for one in (old, new)
+            not fmt.is_known(figure["value"]) or figure["refused"] or figure["unit"] == "text"
+            for figure in (old, new)
         ):
             continue
         if any(old[name] != new[name] for name in ("unit", "currency", "base", "quantity")):
             other.append(new["label"])
             continue
-        errors = [_error(one) for one in (old, new)]
+        errors = [_error(figure) for figure in (old, new)]
         if not all(map(math.isfinite, errors)) or not any(errors):
             without += 1
             continue
         difference = new["value"] - old["value"]
         p_value = float(2 * ndtr(-abs(difference) / math.hypot(*errors)))
-        written = [fmt.write(one["value"], one["unit"], one["currency"] or "") for one in (old, new)]
+        written = [
+            fmt.write(figure["value"], figure["unit"], figure["currency"] or "") for figure in (old, new)
+        ]
         change = fmt.write(
             difference, "points" if new["unit"] == "share" else new["unit"], new["currency"] or ""
         )
@@ -132,16 +135,17 @@ def _figures(
     if len(table):
         table["p_value"] = holm(table["p_value"])
     moved = table[table["p_value"] < SURE].sort_values("p_value", kind="stable").reset_index(drop=True)
-    told = [f"{fmt.plural(len(table), 'figure')} compared, {fmt.count(len(moved)) if len(moved) else 'none'} moved "
-            "beyond chance (Holm, 5 %; the runs taken as independent)."]  # fmt: skip
+    many, some = fmt.plural(len(table), "figure"), fmt.count(len(moved)) if len(moved) else "none"
+    chance = "beyond chance (Holm, 5 %; the runs taken as independent)"
+    sentences = [f"{many} compared, {some} moved {chance}."]
     if without:
-        told.append(f"{fmt.plural(without, 'figure')} without an interval: not compared.")
+        sentences.append(f"{fmt.plural(without, 'figure')} without an interval: not compared.")
     if other:
-        told.append(f"Not the same quantity, base or currency in both runs: {fmt.listing(other)}.")
+        sentences.append(f"Not the same quantity, base or currency in both runs: {fmt.listing(other)}.")
     gone = len({*first} ^ {*second})
     if gone:
-        told.append(f"{fmt.plural(gone, 'figure')} in one of the runs only.")
-    return moved, told
+        sentences.append(f"{fmt.plural(gone, 'figure')} in one of the runs only.")
+    return moved, sentences
 
 
 def _error(figure: Mapping[str, Any]) -> float:

@@ -38,7 +38,7 @@ _PRINTING = (
 
 
 def find_chromium() -> str:
-    """The browser that prints; `CRMLIB_CHROMIUM` names one that is elsewhere.
+    """The browser that prints; `CRMLIB_CHROMIUM` may name its path.
 
     Raises StudyError if there is none, before anything has run.
     """
@@ -169,11 +169,11 @@ def check_delivery(*addresses: str | None) -> None:
     if not any(addresses):
         return
     _server()
-    for one in (part.strip() for text in addresses if text for part in text.split(",")):
-        name, at, host = one.partition("@")
-        if not (name and at and host) or any(sign in one for sign in " \r\n<>"):
+    for address in (part.strip() for text in addresses if text for part in text.split(",")):
+        name, at, host = address.partition("@")
+        if not (name and at and host) or any(sign in address for sign in " \r\n<>"):
             raise StudyError(
-                f"--mail-to: {one!r} is no address; give one such as boss@example.org, or several with commas"
+                f"--mail-to: {address!r} is no address; give one such as boss@example.org, or several with commas"
             )
     for option, to in zip(("--mail-to", "--mail-failures-to"), addresses, strict=False):
         try:
@@ -227,14 +227,15 @@ def _address_of(page: Path) -> str:
 
 
 def _sentences(folder: Path) -> list[str]:
-    """What page one says in five sentences at most; where no chapter has made them, the first headlines."""
+    """Page one in at most five sentences; without them, the first headlines of the chapters."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     lines = [*published(metrics, "page_one"), *published(metrics, "believe")]
-    return (lines or [one["headline"] for one in metrics.values() if one["headline"]])[:MOST_SENTENCES]
+    headlines = [made["headline"] for made in metrics.values() if made["headline"]]
+    return (lines or headlines)[:MOST_SENTENCES]
 
 
 def _add_page(message: EmailMessage, folder: Path, lines: Sequence[str], link: str) -> None:
-    """The same as a page beside the plain text, with the picture in it."""
+    """Add the message as HTML with the picture, beside its plain text."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     about, image = picture_of(metrics, "page_one"), ""
     if about:
@@ -259,7 +260,8 @@ def _attach_list(message: EmailMessage, folder: Path) -> None:
     if not path.is_file():
         return
     rows = [*csv.DictReader(path.open(encoding="utf-8", newline=""))]
-    personal = {column.name for one in CONTRACTS.values() for column in one.columns if column.personal}
+    columns = [column for contract in CONTRACTS.values() for column in contract.columns]
+    personal = {column.name for column in columns if column.personal}
     text = io.StringIO()
     kept = csv.DictWriter(text, [name for name in rows[0] if name not in personal], extrasaction="ignore")
     kept.writeheader()

@@ -62,7 +62,7 @@ class _Execution:
                 self._start_what_can()
                 if self.running:
                     ended = connection.wait(list(self.running))
-                    for worker in [self.running.pop(one) for one in list(self.running) if one in ended]:
+                    for worker in [self.running.pop(pipe) for pipe in list(self.running) if pipe in ended]:
                         self._collect(worker)
         finally:
             for worker in [*self.idle, *self.running.values()]:
@@ -97,7 +97,7 @@ class _Execution:
         return None
 
     def _usable(self, name: str) -> bool:
-        """Whether those who read a notebook can go on: also without one whose tables the firm does not have."""
+        """Whether notebooks that read this one can run; they also can if it lacked a table of the firm."""
         outcome = self.outcomes[name]
         return outcome.succeeded and not outcome.reason.startswith("reads ")
 
@@ -144,7 +144,7 @@ class _Execution:
 
 
 def _copy_of(chapter: Chapter) -> Path:
-    """A file with the notebook as the plan has read it, whatever its own file holds by now."""
+    """A file with the notebook as the plan read it; its own file may have changed since."""
     path = scratch() / f"{chapter.name}.ipynb"
     path.write_text(chapter.notebook.text, encoding="utf-8")
     return path

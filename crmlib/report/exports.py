@@ -55,8 +55,8 @@ def export_list(study: Study, to: str, folder: Path) -> tuple[Path, str]:
         "\N{ZERO WIDTH NO-BREAK SPACE}" if to == "spreadsheet" else ""
     )  # else a spreadsheet takes it for ANSI
     write_whole(path, mark + harmless(shown.round(2)).to_csv(index=False))
-    said = f"{fmt.plural(len(shown), 'customer')} of {fmt.count(len(listed))} on the list"
-    return path, f"{said}{'; not in it: ' + fmt.listing(without) if without else ''}."
+    who = f"{fmt.plural(len(shown), 'customer')} of {fmt.count(len(listed))} on the list"
+    return path, f"{who}{'; not in it: ' + fmt.listing(without) if without else ''}."
 
 
 def _with_addresses(study: Study, rows: pd.DataFrame, to: str) -> tuple[pd.DataFrame, list[str]]:
@@ -81,7 +81,7 @@ def _with_addresses(study: Study, rows: pd.DataFrame, to: str) -> tuple[pd.DataF
     counts = {
         "without consent": ~agreed, "without an e-mail address": agreed & ~there, "with an address twice": again,
     }  # fmt: skip
-    told = [f"{fmt.count(int(one.sum()))} {why}" for why, one in counts.items() if one.any()]
+    counted = [f"{fmt.count(int(group.sum()))} {why}" for why, group in counts.items() if group.any()]
     kept = found.assign(email=address)[agreed & there & ~again]
-    assert len(kept) + sum(int(one.sum()) for one in counts.values()) == len(rows), "a customer was lost"
-    return kept, told
+    assert len(kept) + sum(int(group.sum()) for group in counts.values()) == len(rows), "a customer was lost"
+    return kept, counted

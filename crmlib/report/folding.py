@@ -79,10 +79,10 @@ def _judge(output: dict[str, Any]) -> _Found:
 
 def _holds_nothing(group: Sequence[Cell]) -> bool:
     """Whether a group shows no table, picture or text; a text beside a table that was not measured is about it."""
-    found = [one for cell in group for one in cell["found"]]
-    about_it = any(one.empty and one.reasons for one in found)
-    shows = any(one.full or (one.output and not about_it) for one in found)
-    return any(one.empty for one in found) and not shows
+    found = [output for cell in group for output in cell["found"]]
+    about_it = any(output.empty and output.reasons for output in found)
+    shows = any(output.full or (output.output and not about_it) for output in found)
+    return any(output.empty for output in found) and not shows
 
 
 def _heading(group: Sequence[Cell]) -> str:

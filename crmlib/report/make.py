@@ -53,7 +53,7 @@ def make_report(
     watch: Watch,
     delivery: Delivery = Delivery(),  # noqa: B008  (frozen)
 ) -> Made:
-    """Run a plan and publish it, or keep it apart if a notebook failed.
+    """Run a plan and publish it, or store it with the failed runs if a notebook failed.
 
     `reports`: where the study's reports go. `jobs`: how many notebooks run at a time. `cell_timeout_seconds`: the
     longest that one cell may take. `watch`: called at every notebook's start (name, None) and end (name, outcome).
@@ -103,7 +103,7 @@ def _publish(
 
     broken = [outcome for outcome in outcomes if not outcome.succeeded]
     kept_in = (reports.failed if broken else reports.runs) / staged.name
-    failures = [_failure(one, plan, reports, kept_in) for one in broken]
+    failures = [_failure(outcome, plan, reports, kept_in) for outcome in broken]
     publish.write_pages(plan, outcomes, staged, record)
     if failures:
         publish.write_failures(plan, failures, staged, record)
@@ -135,8 +135,8 @@ def _again(plan: Plan, reports: Reports, number: str) -> str:
     words = ["crm", "report", plan.asked["study"], "--only", number]
     if plan.asked["as_of"]:
         words += ["--as-of", plan.asked["as_of"]]
-    for one in plan.asked["set"]:
-        words += ["--set", one]
+    for text in plan.asked["set"]:
+        words += ["--set", text]
     if reports.folder.parent != plan.root / "reports":
         words += ["--out", str(reports.folder.parent)]
     return shlex.join(words)
@@ -144,7 +144,8 @@ def _again(plan: Plan, reports: Reports, number: str) -> str:
 
 def _loses_no_chapter(outcomes: list[Outcome], latest: dict[str, Any]) -> bool:
     """Whether a run with --only has all that the latest report has; if not, it does not take its place."""
-    left_out = {one.name for one in outcomes if one.status == "skipped" and "--only" in one.reason}
+    skipped = [outcome for outcome in outcomes if outcome.status == "skipped"]
+    left_out = {outcome.name for outcome in skipped if "--only" in outcome.reason}
     shown = {row["name"] for row in latest.get("notebooks", []) if row["status"] in ("ok", "cached")}
     return not left_out & shown
 
@@ -154,9 +155,9 @@ def _record(
 ) -> dict[str, Any]:
     """What run.json says: with what, from what and how well a run was made; `seconds` are those of all notebooks."""
     notebooks = [
-        {"name": one.name, "status": one.status, "seconds": round(one.seconds, 2), "reason": one.reason}
-        | {"parameters": plan.chapter(one.name).parameters}
-        for one in sorted(outcomes, key=attrgetter("name"))
+        {"name": outcome.name, "status": outcome.status, "seconds": round(outcome.seconds, 2)}
+        | {"reason": outcome.reason, "parameters": plan.chapter(outcome.name).parameters}
+        for outcome in sorted(outcomes, key=attrgetter("name"))
     ]
     return {
         "run": run,

@@ -168,7 +168,7 @@ def read_parameters(source: str, *, where: str = "the parameters cell") -> dict[
     try:
         statements = ast.parse(source).body
         tokens = [*tokenize.generate_tokens(io.StringIO(source).readline)]
-        comments = {one.start[0]: one.string for one in tokens if one.type == tokenize.COMMENT}
+        comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
     except (SyntaxError, tokenize.TokenError) as error:
         raise StudyError(f"{where}: the parameters cell is not Python: {error}") from error
     found = {}
@@ -194,7 +194,9 @@ def choose(notebooks: list[Notebook], word: str) -> Notebook:
     for notebook in notebooks:
         if word and word.zfill(2) in (notebook.name, notebook.number):
             return notebook
-    raise StudyError(f"there is no notebook {word!r}; {did_you_mean(word, [one.name for one in notebooks])}")
+    raise StudyError(
+        f"there is no notebook {word!r}; {did_you_mean(word, [notebook.name for notebook in notebooks])}"
+    )
 
 
 def admits(allowed: str, value: Any) -> bool:

@@ -17,7 +17,7 @@ _ADDED = {"injected-parameters", "papermill-error-cell-tag"}
 
 @dataclass(frozen=True)
 class Task:
-    """A notebook to run: absolute paths only, for the worker stands elsewhere."""
+    """A notebook to run: absolute paths only, since the worker runs in another folder."""
 
     name: str
     notebook: str  # a copy, as the plan has read it
@@ -58,7 +58,9 @@ def results_of(name: str, run: Path) -> list[Path]:
     files = [
         run / "tables" / f"{table}.{kind}" for table in found.get("tables", {}) for kind in ("parquet", "csv")
     ]
-    files += [run / "pictures" / file for one in found.get("pictures", {}).values() for file in one["files"]]
+    files += [
+        run / "pictures" / file for picture in found.get("pictures", {}).values() for file in picture["files"]
+    ]
     return [metrics, *(file for file in files if file.is_file())]
 
 

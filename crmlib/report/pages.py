@@ -224,7 +224,7 @@ class _Prose:
         return Markup(text.replace("</table>", "</table></div>"))
 
     def _level(self, opening: Token, closing: Token) -> None:
-        """Never above 2, for the page has one h1, and never more than one below the heading before."""
+        """At least 2, because the page has one h1, and at most one deeper than the heading before."""
         self.level = min(max(int(opening.tag[1]), 2), self.level + 1)
         opening.tag = closing.tag = f"h{self.level}"
 
@@ -247,12 +247,12 @@ def anchor(heading: str) -> str:
 
 
 def _plain(inline: Token) -> str:
-    shown = (one for one in inline.children or [] if one.type in ("text", "code_inline"))
-    return "".join(one.content for one in shown).strip()
+    shown = (token for token in inline.children or [] if token.type in ("text", "code_inline"))
+    return "".join(token.content for token in shown).strip()
 
 
 def _described(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:
-    """A picture that lies within the notebook is shown; for any other its description stands."""
+    """A picture inside the notebook is shown; any other is replaced by its description."""
     address, words = str(tokens[index].attrGet("src")), html.escape(tokens[index].content)
     if address.startswith("data:image/"):
         return f'<img src="{html.escape(address)}" alt="{words}">'

@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def state(self) -> dict[str, str]:
-        """What every notebook has to find, by the names under which it looks: the study file and the tables' keys."""
+        """What every notebook depends on, by path: the digest of the study file and the keys of the tables."""
         path, digest = self.study_file
         keys = {name: self.study.cleaned.key(name) for name in self.study.file.tables}
         return {str(path): digest} | {f"{path.parent}/{name}": key for name, key in keys.items()}
@@ -151,7 +151,7 @@ def plan_report(
 
 
 def _changed(study: Study, table: str) -> list[str]:
-    """The files of a table that are not what they were when they were first looked at, new ones among them."""
+    """The files of a table that changed or appeared since they were first read."""
     states = study.cleaned.states(table)
     try:
         files = study.cleaned.files(table)
@@ -205,11 +205,11 @@ def in_running_order(notebooks: list[Notebook]) -> list[Notebook]:
     Raises StudyError if one reads a notebook that is not there, or two read each other.
     """
     by_name = {notebook.name: notebook for notebook in notebooks}
-    for one in notebooks:
-        for read in one.after:
+    for notebook in notebooks:
+        for read in notebook.after:
             if read not in by_name:
                 raise StudyError(
-                    f"{one.name} reads {read!r}, which does not exist; {did_you_mean(read, by_name)}"
+                    f"{notebook.name} reads {read!r}, which does not exist; {did_you_mean(read, by_name)}"
                 )
     sorter = graphlib.TopologicalSorter({notebook.name: notebook.after for notebook in notebooks})
     try:
@@ -262,7 +262,8 @@ def _override(given: dict[str, dict[str, Any]], notebooks: list[Notebook], text:
             "so put it into an environment variable and name that variable in the study file"
         )
     word, _, key = path.strip().rpartition(".")
-    owners = [choose(notebooks, word)] if word else [one for one in notebooks if key in one.parameters]
+    among = [choose(notebooks, word)] if word else notebooks
+    owners = [notebook for notebook in among if word or key in notebook.parameters]
     if not owners:
         every = sorted({name for notebook in notebooks for name in notebook.parameters} - set(RUNNER_OWNED))
         raise StudyError(f"--set {text}: no notebook has a parameter {key!r}; {did_you_mean(key, every)}")

@@ -69,7 +69,7 @@ def _processes() -> Any:
 
 
 def _keep_sockets_in(folder: Path) -> None:
-    """Let multiprocessing make its own folder there; it makes it once, wherever such folders are made then."""
+    """Let multiprocessing make its temporary folder there; it does so once and then keeps it."""
     if len(str(folder / "pymp-12345678" / "listener-12345678")) > LONGEST_SOCKET:
         return
     before, tempfile.tempdir = tempfile.tempdir, str(folder)

@@ -38,7 +38,9 @@ def write_metrics(run: Path) -> Metrics:
     metrics = {}
     for path in sorted(run.glob("metrics/*.json")):
         made = json.loads(path.read_text(encoding="utf-8"))
-        figures = {key: one | {"verdict": made.get("figure", "")} for key, one in figures_of(made).items()}
+        figures = {
+            key: figure | {"verdict": made.get("figure", "")} for key, figure in figures_of(made).items()
+        }
         metrics[path.stem] = made | {"figures": figures}
     shutil.copyfile(Path(__file__).with_name("metrics.schema.json"), run / "metrics.schema.json")
     (run / "metrics.json").write_text(json.dumps(metrics, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -62,7 +64,7 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
         page = pages.notebook_page(
             run / "notebooks" / f"{chapter.name}.ipynb",
             metrics=_metrics_of(chapter.name, metrics),
-            pages={one.name for one in shown},
+            pages={chapter.name for chapter in shown},
             study=plan.study,
             chapter=chapter,
             parameters={key: value for key, value in chapter.parameters.items() if key not in RUNNER_OWNED},
@@ -71,7 +73,7 @@ def write_pages(plan: Plan, outcomes: list[Outcome], run: Path, record: dict[str
         )
         (run / f"{chapter.name}.html").write_text(page, encoding="utf-8")
     if text := document(pages.GLOSSARY):
-        glossary = pages.glossary_page(text, {one.name for one in shown})
+        glossary = pages.glossary_page(text, {chapter.name for chapter in shown})
         (run / "glossary.html").write_text(glossary, encoding="utf-8")
     (run / "index.html").write_text(_index(plan, by_name, metrics, run, record), encoding="utf-8")
 
@@ -129,14 +131,16 @@ def _trust(
     metrics: Mapping[str, Mapping[str, Any]], gates: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
 ) -> list[str]:
     """How many rows were used, and what the checks of the data warn of."""
-    figures = {key: one["value"] for notebook in metrics.values() for key, one in notebook["figures"].items()}
+    figures = {
+        key: figure["value"] for notebook in metrics.values() for key, figure in notebook["figures"].items()
+    }
     rows, used = figures.get("rows"), figures.get("rows_used")
-    lines = [f"{fmt.count(sum(one['rows'] or 0 for one in record['inputs']))} rows read."]
+    lines = [f"{fmt.count(sum(source['rows'] or 0 for source in record['inputs']))} rows read."]
     if rows is not None and used is not None:
         lines = [f"{fmt.count(rows * used)} of {fmt.count(rows)} rows used."]
-    warned = [one for one in gates if str(one["status"]).lower() in (WARN, FAIL)]
-    for one in warned[:_MOST_WARNINGS]:
-        lines.append(in_days(fmt.sentence(_WARNINGS.get(one["gate"], "{gate}: {found}").format(**one))))
+    warned = [gate for gate in gates if str(gate["status"]).lower() in (WARN, FAIL)]
+    for gate in warned[:_MOST_WARNINGS]:
+        lines.append(in_days(fmt.sentence(_WARNINGS.get(gate["gate"], "{gate}: {found}").format(**gate))))
     if more := len(warned) - _MOST_WARNINGS if len(warned) > _MOST_WARNINGS else 0:
         lines.append(f"{fmt.plural(more, 'more warning')} below.")
     return lines
@@ -184,10 +188,10 @@ def _list(name: str, plan: Plan, run: Path) -> dict[str, Any] | None:
 def _not_run(chapters: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which chapters were not run, those with one reason together; how to supply a table, the command line says."""
     reasons: dict[str, list[str]] = {}
-    for one in chapters:
-        if not one["page"] and not one["tone"]:
-            name = f"{one['notebook'].number} {one['notebook'].title}"
-            why = one["note"].removeprefix("Not run: ").partition(". To supply ")[0]
+    for chapter in chapters:
+        if not chapter["page"] and not chapter["tone"]:
+            name = f"{chapter['notebook'].number} {chapter['notebook'].title}"
+            why = chapter["note"].removeprefix("Not run: ").partition(". To supply ")[0]
             reasons.setdefault(in_days(why), []).append(name)
     return [f"{fmt.listing(names)} ({reason.rstrip('.')})." for reason, names in reasons.items()]
 

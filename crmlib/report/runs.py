@@ -148,8 +148,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Return a run's run.json, or an empty dict where it has none, or one that is not whole."""
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        whole = isinstance(record["run"], str) and record["seconds"] >= 0
-        return record if whole and all(one["name"] and one["status"] for one in record["notebooks"]) else {}
+        ended = all(notebook["name"] and notebook["status"] for notebook in record["notebooks"])
+        return record if ended and isinstance(record["run"], str) and record["seconds"] >= 0 else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -66,7 +66,7 @@ def watching(plan: Plan) -> Iterator[Watch]:
 
 
 def show_failures(made: Made) -> None:
-    """Say on one screen what failed, where, and what to do; failure.html says the same."""
+    """Print on one screen what failed, where, and what to do; failure.html holds the same."""
     for failure in made.failures:
         heading = f", under the heading “{failure['heading']}”" if failure["heading"] else ""
         where = f"cell {failure['cell']}{heading}" if failure["cell"] else "before its first cell"
@@ -94,7 +94,9 @@ def list_notebooks(study: str | None) -> None:
 
 
 def _list_possible(name: str, study: Study, notebooks: Sequence[Notebook]) -> None:
-    lacking = {one.name: [table for table in one.needs if not study.has(table)] for one in notebooks}
+    lacking = {
+        notebook.name: [table for table in notebook.needs if not study.has(table)] for notebook in notebooks
+    }
     say(f"Possible with {', '.join(study.file.tables)}")
     for notebook in notebooks:
         if not lacking[notebook.name]:
@@ -145,7 +147,7 @@ def list_runs(reports: Reports) -> None:
 
 def show_comparison(found: Comparison, rows: int) -> None:
     """Print what differs between two runs: figures, then customers by group, the first `rows` by name."""
-    say("\n".join(found.told))
+    say("\n".join(found.sentences))
     if len(found.moved):
         say(f"\nFigures that moved beyond chance\n{show_table(found.moved, None, None, _WORDS)!r}")
     for name, counts in found.counts.items():

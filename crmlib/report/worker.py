@@ -58,7 +58,7 @@ papermill_engines.register("crmlib", _WritesWhenCodeBegins)
 
 
 def run(task: Task) -> Outcome:
-    """Run a notebook and say how it ended; nothing but a lost worker raises."""
+    """Run a notebook and return how it ended; only a lost worker raises."""
     os.environ.update(
         task.environment,
         CRMLIB_RUN_DIR=task.run_folder,
@@ -89,12 +89,12 @@ def run(task: Task) -> Outcome:
 
 
 def _no_template(path: str) -> str:
-    """A path that Papermill leaves as it is: what stands in braces it takes for the name of a parameter."""
+    """A path with its braces escaped: Papermill reads text in braces as the name of a parameter."""
     return path.replace("{", "{{").replace("}", "}}")
 
 
 def _transport(folder: Path) -> Config:
-    """Talk to the kernel through sockets in a folder of its own, where there are such.
+    """Use Unix sockets in a private folder to talk to the kernel, where the system has them.
 
     Jupyter's network ports are picked before they are taken, so that two kernels that start at once can pick
     the same one and wait for ever; and everybody on the machine can reach them.

@@ -81,7 +81,7 @@ class DataQuality:
 
     @property
     def remarks(self) -> list[str]:
-        """What else was done to the log: an amount that is computed or in another unit, and groups that are none."""
+        """What else was done to the log: computed or converted amounts, and group columns that are unusable."""
         columns, unit = self._log.columns, self._cleaned.file.tables["transactions"].amount_unit
         found = [
             f"{name}: {columns[name]!r} has nearly as many values as rows, so it is not a {name} and is left out"
@@ -138,7 +138,9 @@ class DataQuality:
         """Rows and money of a table by outcome; the money is that of its first money column."""
         records = self._cleaned.report(name).rows
         amount_of = next(iter(records[0]["money"]), "")
-        outcomes = [[one["outcome"], one["rows"], one["money"].get(amount_of, 0.0)] for one in records]
+        outcomes = [
+            [record["outcome"], record["rows"], record["money"].get(amount_of, 0.0)] for record in records
+        ]
         if name == "transactions":  # elsewhere money is not required, and none written is none
             lost = self._lost.set_index("reason")
             unknown = lost.index[(lost["unknown"] == lost["rows"]) & ~lost.index.isin(LEFT_OUT)]

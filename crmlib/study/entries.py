@@ -30,7 +30,7 @@ def study_of_guess(title: str, guess: Guess) -> dict[str, Any]:
 
 
 def refuse_open_questions(guess: Guess, answers: str) -> None:
-    """Refuse to write down what is not known; `answers` says how the user can set it."""
+    """Refuse to write an entry with open questions; `answers` says how the user can set them."""
     if guess.undecided:
         listed = "\n".join(f"  {question.entry}: {question.text}" for question in guess.undecided)
         raise StudyError(f"{guess.source.name}: the file does not show this:\n{listed}\n  Set it: {answers}")
@@ -88,7 +88,7 @@ def plain_entry(entry: list[Finding]) -> dict[str, Any]:
 
 
 def table_lines(table: str, entry: list[Finding], indent: int) -> list[str]:
-    """A table's entry as lines, each part under what speaks for it."""
+    """A table's entry as lines, each part below a comment with the reason for it."""
     margin = " " * (indent + 2)
     lines = [f"{' ' * indent}{table}:"]
     columns = [part for part in entry if part.entry.startswith("columns.")]

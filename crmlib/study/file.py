@@ -304,7 +304,7 @@ def _fault(error: Any) -> str:
 
 
 def _allowed_numbers(steps: list[str]) -> str:
-    """Both bounds of an entry that is a number between bounds, in words; else an empty text."""
+    """Both bounds of a numeric entry in words; an empty text for any other entry."""
     field = _model_of(steps[:-1]).model_fields.get(steps[-1])
     bounds = field.metadata if field else ()
     low = next((bound.ge for bound in bounds if hasattr(bound, "ge")), None)

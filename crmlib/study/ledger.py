@@ -64,7 +64,7 @@ def ledger_key(ledger: Path, day: dt.date) -> str:
 
 
 def read_locked(ledger: Path, day: dt.date, table: str) -> pd.DataFrame:
-    """One table of all earlier last days, one below the other, with the run's facts `run, currency, ids_by`."""
+    """One forecast table of all earlier last days, stacked, with the run's facts `run, currency, ids_by`."""
     import pandas as pd
 
     from crmlib.no_rows import no_rows

@@ -30,7 +30,7 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def root_of(study: Path) -> Path:
-    """The project that a study file belongs to; one that came with the package is looked at from where one is."""
+    """The project of a study file; for a file of the package, the project of the current folder."""
     shipped = any(study.is_relative_to(folder / "data") for folder in _SHIPPED)
     return find_root() if shipped else find_root(study.parent)
 
@@ -76,14 +76,14 @@ def _refuse_data(path: Path) -> None:
         )
 
 
-def new_study_folder(name: str, root: Path | None = None) -> Path:
-    """The folder of a study that is to be made, in the project at `root` or in the one that one is in.
+def new_study_folder(name: str) -> Path:
+    """The folder of a study that is to be made, in the nearest folder above that holds `data/`.
 
     Raises StudyError if no study can be called so.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise StudyError(f"a study cannot be called {name!r}; use letters, digits, - and _, as in my-shop")
-    return (root or find_root()).resolve() / "data" / name
+    return find_root().resolve() / "data" / name
 
 
 def studies(start: Path | None = None) -> dict[str, Path]:

@@ -29,7 +29,7 @@ def interval_of(figure: Mapping[str, Any]) -> str:
 
 
 def estimate_of(figure: Mapping[str, Any]) -> Estimate:
-    """A published figure as the estimate that it was."""
+    """A published figure, read back as an `Estimate`."""
     low, high = (math.nan if figure[end] is None else float(figure[end]) for end in ("low", "high"))
     level, currency = figure["level"] or 0.95, figure["currency"] or ""
     about = dict(level=level, currency=currency, base=figure["base"], window=figure["window"])

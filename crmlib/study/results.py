@@ -89,7 +89,7 @@ class NotebookResults:
         return text
 
     def advice(self, sentences: Mapping[str, Any]) -> Markdown:
-        """What to do, as far as it is true of these data; for display at the end of a notebook.
+        """The recommendations that these data support, for display at the end of a notebook.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class NotebookResults:
         assumed: bool = False,
         **words: str,
     ) -> None:
-        """Publish one key figure; figures.toml says what it is.
+        """Publish one key figure; figures.toml describes it.
 
         Parameters
         ----------
@@ -243,7 +243,11 @@ class NotebookResults:
         """Publish sentences under a name and return them as prose; what is empty or not measured is left out."""
         from IPython.display import Markdown
 
-        printed = [fmt.sentence(one) for one in sentences if one and not one.startswith(NOT_MEASURED)]
+        printed = [
+            fmt.sentence(sentence)
+            for sentence in sentences
+            if sentence and not sentence.startswith(NOT_MEASURED)
+        ]
         self.content.setdefault("sentences", {})[name] = printed
         self._write()
         return Markdown("\n\n".join(printed))

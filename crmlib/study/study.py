@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def _first_known(figures: Mapping[str, Any], otherwise: tuple[Any, str]) -> tuple[Any, str]:
-    """The first figure that is known, and where it is from."""
+    """The first known value, and its source."""
     return next(((figure, origin) for origin, figure in figures.items() if fmt.is_known(figure)), otherwise)
 
 
@@ -74,7 +74,7 @@ class Study:
 
     @property
     def title(self) -> str:
-        """How reports name the firm; a simulated one never goes without the word."""
+        """How reports name the firm; the name of a simulated firm always says so."""
         title = self.file.title
         plain = self.file.data_kind != "simulated" or "simulated" in title.lower()
         return title if plain else f"{title} (simulated)"
@@ -196,7 +196,7 @@ class Study:
 
     @cached_property
     def for_tests(self) -> LogForTests:
-        """The part of `transactions` by which forecasts are tested: all of it, but of a large log some customers."""
+        """The part of `transactions` on which forecasts are tested: all of it, or a sample of a large log."""
         from crmlib.data.log_for_tests import MOST_TESTED, log_for_tests
 
         return log_for_tests(self.table("transactions"), most=MOST_TESTED)
@@ -210,7 +210,7 @@ class Study:
 
     @property
     def new_customers_known_from(self) -> dt.date | None:
-        """In a log that was cut: the day from which first purchases are those of new customers; else None, all are."""
+        """In a truncated log, the day from which a first purchase means a new customer; None in a complete log."""
         return self.log_start.new_customers_known_from
 
     @cached_property
@@ -302,17 +302,12 @@ class Study:
         about = (self.currency, self.absent_tables, self.time_unit.value, self.as_of)
         return NotebookResults(notebook, self._run_folder, *about)
 
-    def figures(self, notebook: str | None = None) -> dict[str, Any]:
-        """Key figures that another notebook published in this run; by hand, also those of the latest report.
-
-        Without a name: those of all notebooks that have published any.
-        """
+    def figures(self) -> dict[str, Any]:
+        """Key figures that notebooks published in this run; by hand, also those of the latest report."""
         found: dict[str, dict[str, Any]] = {}
         for folder in self._published:
-            for path in (folder / "metrics").glob(f"{notebook or '*'}.json"):
+            for path in (folder / "metrics").glob("*.json"):
                 found = {path.stem: figures_of(json.loads(path.read_text(encoding="utf-8")))} | found
-        if notebook and not found:
-            raise StudyError(f"{notebook} has published no figures for {self.name!r} yet; run it first")
         return {key: figure for figures in found.values() for key, figure in figures.items()}
 
     def published(self, table: str) -> pd.DataFrame:

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 
 def _once(method: Callable[[Any, str], T]) -> Callable[[Any, str], T]:
-    """Ask a method once for each table, by one thread at a time: two that ask for a table clean it once."""
+    """Call a method once per table and keep its answer; threads wait, so that a table is cleaned once."""
 
     @functools.wraps(method)
     def asked(self: Any, name: str) -> T:
@@ -102,7 +102,7 @@ class CleanedTables:
         return self._cleaned(name, self._entry(name))
 
     def rows(self, name: str) -> ibis.Table:
-        """A cleaned table whole: what the firm learnt after `as_of` is in it as well.
+        """A cleaned table with all its rows, those that the firm learnt after `as_of` included.
 
         Ids are text, but for those of a frame in which they are numbers.
         """
@@ -136,7 +136,7 @@ class CleanedTables:
 
     @cached_property
     def _numbered(self) -> bool:
-        """Whether the ids are whole numbers of a frame, and all stayed so."""
+        """Whether the ids of a frame were whole numbers and still are after cleaning."""
         if self.frame is None or self.hash_secret is not None:
             return False
         from crmlib.data.cleaning.ids import holds_other
@@ -244,7 +244,7 @@ class CleanedTables:
 
     @property
     def clear(self) -> list[str]:
-        """What stands in the clear in what is kept of this study: customer ids, personal columns."""
+        """Which personal data are kept in plain text for this study: customer ids, personal columns."""
         ids = [] if self.file.privacy == "hash" else ["ids"]
         return [*ids, *(["personal"] if self.file.personal_columns == "keep" else [])]
 

@@ -41,7 +41,6 @@ def write_study(
     name: str,
     guess: Guess,
     *,
-    root: Path | None = None,
     title: str | None = None,
     force: bool = False,
     table: str = "transactions",
@@ -53,12 +52,12 @@ def write_study(
     is larger than 200 MB, and folders and patterns are referred to by their whole path.
 
     `name`: name of the study: letters, digits, - and _. `guess`: what `guess_table` found of the table; its questions
-    have to be answered. `root`: the project; by default the nearest folder above that holds `data/`. `title`: how
+    have to be answered. `title`: how
     reports name the firm. `force`: whether a study of that name may be replaced. `table`: which table it is. `as_of`:
     the last day that counts, which a firm without a purchase log has to name. Returns the study file. Raises StudyError
     if the name is taken or unusable, or questions are open.
     """
-    folder = new_study_folder(name, root)
+    folder = new_study_folder(name)
     refuse_open_questions(guess, f"crm new has --date-format, --decimal, --currency, {OPTIONS}")
     path = folder / "study.yaml"
     if path.exists() and not force:

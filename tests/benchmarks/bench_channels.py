@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 import crmlib as crm
-from crmlib.economics.acquisition.attribution import METHODS, attribution
+from crmlib.economics.acquisition.attribution import METHODS
 from crmlib.economics.acquisition.channel_values import channel_values
-from crmlib.economics.acquisition.marginal_cac import marginal_cac
 from crmlib.errors import FitError
 from crmlib.models._inference import Array
 from crmlib.simulation.simulate import SimulatedFirm, simulate_firm
@@ -179,9 +178,11 @@ def costs_and_credit(number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     firm = simulate_firm(1500, 3, random_state=5000 + number, effects=effects)
     true = firm.truth["spend"].query("spend > 0").assign(won=lambda row: row["spend"] / row["marginal_cac"])
     sums = true.groupby("channel")[["spend", "won"]].sum()
-    found = marginal_cac(firm.tables["leads"], firm.tables["marketing_spend"], as_of=firm.as_of)
+    tables = {name: firm.tables[name] for name in ("leads", "marketing_spend")}
+    chapter = crm.Acquisition(firm.tables["transactions"], firm.as_of, **tables)
+    found = chapter.marginal_cac()
     found["true"] = found["channel"].map((sums["spend"] / sums["won"].clip(lower=0)).to_dict())
-    credit = attribution(firm.tables["touchpoints"], firm.tables["leads"], as_of=firm.as_of)
+    credit = chapter.attribution(firm.tables["touchpoints"])
     credit["true"] = credit["channel"].map(
         firm.truth["channels"].set_index("channel")["incremental_customers"]
     )
@@ -303,7 +304,7 @@ def million_paths() -> bool:
     leads["won_on"] = pd.Series(np.where(won, end, pd.NaT), dtype="datetime64[ns]")
     leads["lost_on"] = pd.Series(np.where(won, pd.NaT, end), dtype="datetime64[ns]")
     start, work = time.perf_counter(), time.process_time()
-    attribution(touchpoints, leads, as_of="2024-12-31")
+    crm.Acquisition(None, "2024-12-31", leads=leads).attribution(touchpoints)
     took, work = time.perf_counter() - start, time.process_time() - work
     # On an idle machine it takes no longer than all its threads together work.
     said = f"{work:.1f} processor seconds (at most {AT_MOST:g}), {took:.1f} s by the clock"

@@ -34,7 +34,7 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "said"),
+    ("errors", "message"),
     [
         ([9, 9, 0, 9, 9], "Contacting 50 % of customers earns most, USD 800"),
         (
@@ -49,10 +49,10 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
     ],
 )
 def test_cut_offs_that_chance_does_not_tell_from_the_best_are_named_too(
-    errors: list[float], said: str
+    errors: list[float], message: str
 ) -> None:
     curve = frames.profit_curves(one=[0.0, 700, 800, 600, 400]).drop(columns="ranking")
-    assert usd(best_cut_off_in_words(curve.assign(behind_error=errors))) == said
+    assert usd(best_cut_off_in_words(curve.assign(behind_error=errors))) == message
 
 
 def test_rankings_are_compared() -> None:
@@ -79,7 +79,7 @@ def test_of_an_experiment_the_interval_of_the_profit_says_whether_it_pays() -> N
 
 
 @pytest.mark.parametrize(
-    ("values", "low", "high", "said"),
+    ("values", "low", "high", "message"),
     [
         (
             [0, 0.4, 0.5],
@@ -95,9 +95,9 @@ def test_of_an_experiment_the_interval_of_the_profit_says_whether_it_pays() -> N
     ],
 )
 def test_qini_says_what_the_order_is_good_for(
-    values: list[float], low: float, high: float, said: str
+    values: list[float], low: float, high: float, message: str
 ) -> None:
-    assert said in order_by_effect(frames.qini(values), low, high)
+    assert message in order_by_effect(frames.qini(values), low, high)
 
 
 A = "a: USD 4.00 (USD 2.50 to USD 5.50) per customer"
@@ -105,7 +105,7 @@ B = "b: −USD 3.00 (−USD 4.50 to −USD 1.50) per customer"
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "said"),
+    ("verdicts", "message"),
     [
         (["supported", "undecided"], f"1 of 2 experiments made things better beyond chance, {A}"),
         (["undecided", "cannot be tested"], "No difference beyond chance is shown by any of 2 experiments"),
@@ -117,9 +117,9 @@ B = "b: −USD 3.00 (−USD 4.50 to −USD 1.50) per customer"
         (["cannot be tested", "contradicted"], f"1 of 2 experiments made things worse beyond chance, {B}"),
     ],
 )
-def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], said: str) -> None:
+def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], message: str) -> None:
     frame = frames.differences(["a", "b"], [4.0, -3.0], verdicts)
-    assert usd(experiments_that_differ(frame, True)) == said
+    assert usd(experiments_that_differ(frame, True)) == message
 
 
 def test_most_is_said_of_an_experiment_only_beyond_chance() -> None:

@@ -44,7 +44,7 @@ FIRM = {"retained": 8000, "customers": 10_000, "contribution": 100, "discount_ra
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "message"),
     [
         ({"acquisition_cost": 275}, "“80 % more profit” is undecided: five points more add 80 % ("),
         ({"acquisition_cost": 0}, "contradicted: five points more add 20 % ("),
@@ -55,10 +55,10 @@ FIRM = {"retained": 8000, "customers": 10_000, "contribution": 100, "discount_ra
         ({"contribution": None, "acquisition_cost": 9}, "cannot be tested: costs are known but no margin"),
     ],
 )
-def test_the_title_of_the_rise_has_the_verdict_of_the_claim(known: dict, said: str) -> None:
+def test_the_title_of_the_rise_has_the_verdict_of_the_claim(known: dict, message: str) -> None:
     finding = retention_claim(**(FIRM | known)).finding
     title = claim_in_words(frames.value_by_retention(), finding, 0.8)
-    assert said in title
+    assert message in title
     assert (
         sum(f" {word}" in title for word in ("supported", "contradicted", "undecided", "cannot be tested"))
         == 1

@@ -126,14 +126,14 @@ def test_where_nobody_is_around_a_centre_the_verdict_says_so_in_words():
         clusters=2, silhouette=0.5, silhouette_null=0.4, stability=0.9, stability_null=0.8, jaccard=0.9
     )
     for valley in (np.inf, np.nan):
-        said = cluster_verdict(pd.DataFrame([row | dict(valley=valley, valley_p=1.0, groups=False)]))
-        assert not re.search(r"\b(inf|nan)\b", said)
+        found = cluster_verdict(pd.DataFrame([row | dict(valley=valley, valley_p=1.0, groups=False)]))
+        assert not re.search(r"\b(inf|nan)\b", found)
         assert (
             "around the sparser of two neighbouring centres there is no customer to compare with, no valley"
-            in said
+            in found
         )
-    said = cluster_verdict(pd.DataFrame([row | dict(valley=1.25, valley_p=1.0, groups=False)]))
-    assert "halfway between two neighbours the density is 1.25 of that around the sparser centre" in said
+    found = cluster_verdict(pd.DataFrame([row | dict(valley=1.25, valley_p=1.0, groups=False)]))
+    assert "halfway between two neighbours the density is 1.25 of that around the sparser centre" in found
 
 
 def test_cdnow_has_cuts_but_no_groups():

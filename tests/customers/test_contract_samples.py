@@ -22,18 +22,18 @@ ROWS = pd.DataFrame(
 
 def test_each_day_sees_what_ran_then_and_who_left_by_the_next():
     found = contract_samples(ROWS, as_of="2024-09-30", horizon_months=3, cut_offs=3)
-    told = {(str(row.date.date()), row.customer_id): row for row in found.itertuples()}
-    labels = {key: row.churned for key, row in told.items()}
+    table = {(str(row.date.date()), row.customer_id): row for row in found.itertuples()}
+    labels = {key: row.churned for key, row in table.items()}
     assert {key: one for key, one in labels.items() if one == one} == {
         ("2023-12-31", "stays"): "No", ("2023-12-31", "leaves"): "No", ("2023-12-31", "returns"): "Yes",
         ("2024-03-31", "stays"): "No", ("2024-03-31", "leaves"): "Yes",
         ("2024-06-30", "stays"): "No",
     }  # fmt: skip
     assert {who for day, who in labels if day == "2024-09-30"} == {"stays", "comes", "returns"}
-    assert told["2024-03-31", "stays"].price_per_month == 10.0  # the price of May was not known in March
-    assert told["2024-06-30", "stays"].price_per_month == 12.0
-    assert told["2024-09-30", "returns"].tenure_months == pytest.approx(2.0, abs=0.1)  # from the new start
-    assert told["2024-03-31", "leaves"].outcome_known_on == pd.Timestamp("2024-06-30")
+    assert table["2024-03-31", "stays"].price_per_month == 10.0  # the price of May was not known in March
+    assert table["2024-06-30", "stays"].price_per_month == 12.0
+    assert table["2024-09-30", "returns"].tenure_months == pytest.approx(2.0, abs=0.1)  # from the new start
+    assert table["2024-03-31", "leaves"].outcome_known_on == pd.Timestamp("2024-06-30")
     assert not {"end", "ended", "end_reason", "spell"} & set(found)
 
 

@@ -302,7 +302,7 @@ def test_groups_that_a_log_lacks_are_passed_over(cdnow):
 
 
 def test_a_group_that_the_log_lacks_is_refused():
-    with pytest.raises(CrmError, match="by is 'markt', which the log lacks; did you mean 'market'"):
+    with pytest.raises(CrmError, match="by is 'markt'; did you mean 'market'"):
         by_group(customer_totals, SHOP, by="markt", start="2023-01-01", end="2023-12-31")
 
 

@@ -23,11 +23,11 @@ def test_a_base_of_four_by_hand():
         ("new", "2024-01-10", 5.0),
     )
     moved = segment_migration(log, before="2024-01-06", after="2024-01-10", time_unit="D", cut_offs=RULER)
-    told = moved.customers.set_index("customer_id").astype(str)
-    assert told.loc["often"].tolist() == ["Champions", "At risk"]
-    assert told.loc["once"].tolist() == ["New customers", "Hibernating"]
-    assert told.loc["back"].tolist() == ["Lost", "Potential loyalists"]
-    assert told.loc["new"].tolist() == [NOT_YET, "New customers"]
+    found = moved.customers.set_index("customer_id").astype(str)
+    assert found.loc["often"].tolist() == ["Champions", "At risk"]
+    assert found.loc["once"].tolist() == ["New customers", "Hibernating"]
+    assert found.loc["back"].tolist() == ["Lost", "Potential loyalists"]
+    assert found.loc["new"].tolist() == [NOT_YET, "New customers"]
     assert moved.matrix.loc[NOT_YET].sum() == 1
     assert moved.matrix.to_numpy().sum() == 4
     assert moved.sizes[["before", "after"]].sum().tolist() == [3, 4]

@@ -42,20 +42,20 @@ def test_every_component_by_hand():
         "per_service_minute": 0.5, "per_contact": 1.0, "per_return": 6.0, "per_order": 3.0, "fixed_per_year": 36.525,
     }  # fmt: skip
     found = customer_profit(by_hand(), **YEAR, service_cases=cases, touchpoints=letters, costs=prices)
-    told = found.set_index("customer_id")
+    table = found.set_index("customer_id")
     assert found["customer_id"].tolist() == ["a", "b", "c"]
-    assert told["exposure_days"].tolist() == [366, 10, 366]
-    assert told["revenue"].tolist() == [100.0, 40.0, 0.0]
-    assert told["returns"].tolist() == [-60.0, 0.0, 0.0]
-    assert told["discounts"].tolist() == [10.0, 5.0, 0.0]
-    assert told["cost_of_goods"].tolist() == [50.0, 25.0, 0.0]
-    assert told["orders"].tolist() == [1, 1, 0]  # what went back in full is no purchase, as through a study
-    assert told["cost_of_cases"].tolist() == [10 * 0.5 + 2 + 4, 0.0, 15.0 + 1]
-    assert told["cost_of_contacts"].tolist() == [0.0, 0.7, 0.0]
-    assert told["cost_of_returns"].tolist() == [6.0, 0.0, 0.0]
-    assert told["cost_of_orders"].tolist() == [3.0, 3.0, 0.0]
-    assert told["cost_of_account"].tolist() == pytest.approx([36.6, 1.0, 36.6])
-    assert told["profit"].tolist() == pytest.approx([50 - 11 - 6 - 3 - 36.6, 15 - 0.7 - 3 - 1, -16 - 36.6])
+    assert table["exposure_days"].tolist() == [366, 10, 366]
+    assert table["revenue"].tolist() == [100.0, 40.0, 0.0]
+    assert table["returns"].tolist() == [-60.0, 0.0, 0.0]
+    assert table["discounts"].tolist() == [10.0, 5.0, 0.0]
+    assert table["cost_of_goods"].tolist() == [50.0, 25.0, 0.0]
+    assert table["orders"].tolist() == [1, 1, 0]  # what went back in full is no purchase, as through a study
+    assert table["cost_of_cases"].tolist() == [10 * 0.5 + 2 + 4, 0.0, 15.0 + 1]
+    assert table["cost_of_contacts"].tolist() == [0.0, 0.7, 0.0]
+    assert table["cost_of_returns"].tolist() == [6.0, 0.0, 0.0]
+    assert table["cost_of_orders"].tolist() == [3.0, 3.0, 0.0]
+    assert table["cost_of_account"].tolist() == pytest.approx([36.6, 1.0, 36.6])
+    assert table["profit"].tolist() == pytest.approx([50 - 11 - 6 - 3 - 36.6, 15 - 0.7 - 3 - 1, -16 - 36.6])
     basis = found.basis.set_index("component")
     assert basis["money"].drop("discounts (already off)").sum() == pytest.approx(found["profit"].sum())
     assert basis.loc["cost of goods", "basis"] == "measured"
@@ -97,9 +97,9 @@ def test_gaps_are_filled_with_the_mean_and_stated(wrap):
     if wrap is pl.from_pandas:
         cases = cases.with_columns(pl.col("minutes").fill_null(float("nan")))
     found = customer_profit(wrap(log), **YEAR, service_cases=cases, costs={"per_service_minute": 1.0})
-    told, basis = found.set_index("customer_id"), found.basis.set_index("component")
-    assert told.loc["a", "cost_of_goods"] == pytest.approx(50.0)  # what came back cost what went out
-    assert told.loc["a", "service_minutes"] == pytest.approx(25.0)
+    table, basis = found.set_index("customer_id"), found.basis.set_index("component")
+    assert table.loc["a", "cost_of_goods"] == pytest.approx(50.0)  # what came back cost what went out
+    assert table.loc["a", "service_minutes"] == pytest.approx(25.0)
     assert "2 of 4 rows have none" in basis.loc["cost of goods", "source"]
     assert "1 of 3 rows of service_cases have no minutes" in basis.loc["cost of service cases", "source"]
 
@@ -114,7 +114,7 @@ def test_gaps_are_filled_with_the_mean_and_stated(wrap):
         ({"costs": {"per_return": float("nan")}}, "per_return is nan"),
         ({"service_cases": cases_of(("a", "2024-01-01"), minutes=[-1.0])}, "negative or infinite"),
         ({"service_cases": cases_of(("a", "2024-01-01"), minutes=["x"])}, "numbers are needed"),
-        ({"service_cases": pd.DataFrame({"customer_id": ["a"]})}, "service_cases: no column 'opened'"),
+        ({"service_cases": pd.DataFrame({"customer_id": ["a"]})}, "service_cases has no column 'opened'"),
         ({"transactions": by_hand().assign(cost=np.inf)}, "infinite"),
     ],
 )

@@ -100,9 +100,9 @@ def test_a_log_too_short_to_compare_leaves_pictures_that_say_so(margin, value):
     assert pd.isna([found.total, found.relative.value]).all()
     assert found.change.value == value
     assert found.sentence.startswith("Not measured: two periods to compare need a complete month each")
-    told = dict(value=value, **found.names)
-    assert charts.waterfall(found.change.waterfall, **told).title == f"No {value} of two periods to compare"
-    assert charts.waterfall(found.change.factors, **told).empty
+    table = dict(value=value, **found.names)
+    assert charts.waterfall(found.change.waterfall, **table).title == f"No {value} of two periods to compare"
+    assert charts.waterfall(found.change.factors, **table).empty
     assert charts.migration(found.change.migration).title == "No customer of the first period to follow"
 
 

@@ -59,7 +59,7 @@ class TestRevenue:
     @given(contracts)
     def test_movements_by_brute_force(self, rows: list) -> None:
         table = subscriptions(rows)
-        told = crm.revenue_movements(table, as_of="2024-12-31", months=12).set_index("month")
+        found = crm.revenue_movements(table, as_of="2024-12-31", months=12).set_index("month")
         ends = pd.date_range("2023-12-31", "2024-12-31", freq="ME")
 
         def due(day: pd.Timestamp) -> pd.Series:
@@ -69,11 +69,11 @@ class TestRevenue:
             )
 
         for before, after in pairwise(ends):
-            if after.replace(day=1) not in told.index:
+            if after.replace(day=1) not in found.index:
                 assert due(after).sum() == 0  # before the first contract
                 continue
             was, now = due(before), due(after)
-            row = told.loc[after.replace(day=1)]
+            row = found.loc[after.replace(day=1)]
             stayed = (was > 0) & (now > 0)
             expected = {
                 "start": was.sum(),
@@ -119,19 +119,19 @@ class TestContracts:
     @settings(max_examples=8)
     @given(contracts)
     def test_customers_add_up_and_retention_is_what_it_says(self, rows: list) -> None:
-        told = crm.contract_retention(subscriptions(rows), as_of="2024-12-31")
-        assert (told["start"] + told["new"] - told["left"] == told["end"]).all()
-        assert (told["end"].iloc[:-1].to_numpy() == told["start"].iloc[1:].to_numpy()).all()
-        known = told[told["start"] > 0]
+        found = crm.contract_retention(subscriptions(rows), as_of="2024-12-31")
+        assert (found["start"] + found["new"] - found["left"] == found["end"]).all()
+        assert (found["end"].iloc[:-1].to_numpy() == found["start"].iloc[1:].to_numpy()).all()
+        known = found[found["start"] > 0]
         for row in known.itertuples():
             assert row.retention == (row.end - row.new) / row.start
             assert row.low <= row.retention <= row.high
-        assert told.loc[told["start"] == 0, "retention"].isna().all()
+        assert found.loc[found["start"] == 0, "retention"].isna().all()
 
     def test_quarters_and_those_who_come_and_go_within(self) -> None:
         rows = subscriptions([("a", 0, None, 1.0), ("b", 0, 100, 1.0), ("c", 95, 120, 1.0)])
-        told = crm.contract_retention(rows, as_of="2024-06-30", period="Q")
-        assert told[["start", "new", "left", "joined_and_left", "end"]].to_numpy().tolist() == [
+        found = crm.contract_retention(rows, as_of="2024-06-30", period="Q")
+        assert found[["start", "new", "left", "joined_and_left", "end"]].to_numpy().tolist() == [
             [0, 2, 0, 0, 2],
             [2, 0, 1, 1, 1],
         ]
@@ -153,7 +153,7 @@ class TestByAge:
     @given(logs)
     def test_each_definition_by_brute_force(self, log: pd.DataFrame) -> None:
         ages, last = [7, 30, 60], START + pd.Timedelta(120, "D")
-        told = crm.retention_by_age(log, as_of=last, days=ages).set_index(["definition", "from_day"])
+        found = crm.retention_by_age(log, as_of=last, days=ages).set_index(["definition", "from_day"])
         first = log.groupby("customer_id")["date"].min()
         age = (log["date"] - log["customer_id"].map(first)).dt.days
         lived = (last - first).dt.days
@@ -166,13 +166,13 @@ class TestByAge:
             for key, (low, high) in spans.items():
                 old = lived[lived >= (low if key[0] == "rolling" else high)].index
                 back = log.loc[age.between(low, high), "customer_id"].unique()
-                assert told.loc[key, "customers"] == len(old)
-                assert told.loc[key, "retained"] == len(set(back) & set(old))
+                assert found.loc[key, "customers"] == len(old)
+                assert found.loc[key, "retained"] == len(set(back) & set(old))
 
     def test_rolling_is_at_least_the_others(self) -> None:
-        told = crm.retention_by_age(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30")
+        found = crm.retention_by_age(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30")
         exact, rolling = (
-            told[told["definition"] == one]["retention"].to_numpy() for one in ("N-day", "rolling")
+            found[found["definition"] == one]["retention"].to_numpy() for one in ("N-day", "rolling")
         )
         assert (rolling >= exact).all()
         assert (np.diff(rolling) <= 0).all()
@@ -191,31 +191,31 @@ class TestRepurchase:
             {"customer_id": list("aaabbcd"), "amount": [10.0, 20, 30, 40, 50, 60, 70], "date": day}
         )
         # periods of 30 days up to day 89: 0–29, 30–59, 60–89
-        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(89, "D"), days=30, margin=0.5)
-        assert told[["buyers", "bought_again", "rate"]].tolist() == [2, 1, 0.5]
-        assert told["value_per_buyer"] == pytest.approx(20)  # half of 30 and 50
-        assert told["value_error"] == pytest.approx(np.std([15, 25], ddof=1) / np.sqrt(2))
-        assert told[["skipped", "came_back"]].tolist() == [2, 1]  # b and d skipped the second; b came back
+        found = crm.repurchase_rate(log, as_of=START + pd.Timedelta(89, "D"), days=30, margin=0.5)
+        assert found[["buyers", "bought_again", "rate"]].tolist() == [2, 1, 0.5]
+        assert found["value_per_buyer"] == pytest.approx(20)  # half of 30 and 50
+        assert found["value_error"] == pytest.approx(np.std([15, 25], ddof=1) / np.sqrt(2))
+        assert found[["skipped", "came_back"]].tolist() == [2, 1]  # b and d skipped the second; b came back
         shorter = crm.repurchase_rate(log, as_of=START + pd.Timedelta(89, "D"), days=31)
         assert shorter[["skipped", "came_back"]].isna().all()  # the first period is not covered
 
     def test_interval_is_wilsons(self) -> None:
-        told = crm.repurchase_rate(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30", days=182)
+        found = crm.repurchase_rate(crm.open_study("cdnow-sample").transactions, as_of="1998-06-30", days=182)
         from scipy.stats import binomtest
 
-        interval = binomtest(int(told["bought_again"]), int(told["buyers"])).proportion_ci(method="wilson")
-        assert (told["low"], told["high"]) == pytest.approx((interval.low, interval.high))
+        interval = binomtest(int(found["bought_again"]), int(found["buyers"])).proportion_ci(method="wilson")
+        assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high))
 
     def test_the_year_before_is_compared_among_customers_as_new_as_these(self) -> None:
         random = np.random.default_rng(4)
         day = random.integers(0, 400, 3000)
         log = pd.DataFrame({"customer_id": random.integers(0, 400, 3000), "amount": 1.0, "day": day})
         log["date"] = START + pd.to_timedelta(log["day"], "D")
-        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=14)
+        found = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=14)
         assert (
-            told[["change", "change_low", "change_high"]].isna().all()
+            found[["change", "change_low", "change_high"]].isna().all()
         )  # 364 days and three periods of 14: too short
-        told = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=8)
+        found = crm.repurchase_rate(log, as_of=START + pd.Timedelta(399, "D"), days=8)
         first = log.groupby("customer_id")["day"].min()
         counts = {}
         for end in (399, 399 - 46 * 8):
@@ -235,8 +235,10 @@ class TestRepurchase:
                 k / n * (1 - k / n) / n for n, k in ((now, again), (then, before))
             )
         reach = 1.959964 * np.sqrt(noise)
-        assert told["change"] == pytest.approx(change)
-        assert told[["change_low", "change_high"]].tolist() == pytest.approx([change - reach, change + reach])
+        assert found["change"] == pytest.approx(change)
+        assert found[["change_low", "change_high"]].tolist() == pytest.approx(
+            [change - reach, change + reach]
+        )
 
     def test_nobody_in_a_period(self) -> None:
         log = pd.DataFrame({"customer_id": ["a"], "amount": [1.0], "date": [START]})

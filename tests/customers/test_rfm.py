@@ -215,7 +215,7 @@ def test_polars_and_arrow_frames_give_the_same():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"as_of": "yesterdayish"}, "as_of is 'yesterdayish'"),
         ({"as_of": None}, "as_of is None"),
@@ -223,8 +223,8 @@ def test_polars_and_arrow_frames_give_the_same():
         ({"as_of": "2024-01-01", "time_unit": "fortnight"}, "time_unit is 'fortnight'"),
     ],
 )
-def test_refusals_name_the_parameter(wrong, told):
-    with pytest.raises(crm.CrmError, match=told):
+def test_refusals_name_the_parameter(wrong, message):
+    with pytest.raises(crm.CrmError, match=message):
         rfm_summary(log_of(("a", "2024-01-01", 5)), **wrong)
 
 

@@ -199,7 +199,7 @@ def test_rules_can_be_edited_and_the_first_match_wins():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda rules: rules.drop(columns="f_max"), "segments has no column 'f_max'"),
         (
@@ -212,8 +212,8 @@ def test_rules_can_be_edited_and_the_first_match_wins():
         (lambda rules: rules.assign(segment=None), "a row without a name"),
     ],
 )
-def test_rules_that_cannot_be_used_are_refused(change, told):
-    with pytest.raises(CrmError, match=told):
+def test_rules_that_cannot_be_used_are_refused(change, message):
+    with pytest.raises(CrmError, match=message):
         rfm_segments(quintiles(), segments=change(default_segments()))
 
 

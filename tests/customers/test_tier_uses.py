@@ -145,15 +145,15 @@ def test_to_drop_lead_saves_only_what_is_avoidable():
     profit = served([100, 30, 20], [0, 50, 60])
     tiers = value_tiers(profit)
     assert tiers["tier"].tolist() == ["Platinum", "Lead", "Lead"]
-    told = tiers.ways_out_of_lead(avoidable_share=0.5, price_rise=0.1, leave=0.2, cheaper=0.3).set_index(
+    found = tiers.ways_out_of_lead(avoidable_share=0.5, price_rise=0.1, leave=0.2, cheaper=0.3).set_index(
         "way"
     )
-    gains = told["gain"]
+    gains = found["gain"]
     assert gains["drop them"] == pytest.approx(55 - 50)
     assert gains["raise prices"] == pytest.approx(0.8 * 5 - 0.2 * (50 - 55))
     assert gains["serve them more cheaply"] == pytest.approx(0.3 * 55)
     assert gains["charge until no customer makes a loss"] == 60
-    assert told.loc["drop them", "of_loss"] == pytest.approx(5 / 60)
+    assert found.loc["drop them", "of_loss"] == pytest.approx(5 / 60)
     assert tiers.ways_out_of_lead(avoidable_share=0)["gain"].iloc[0] == -50  # their margin is gone
     assert tiers.ways_out_of_lead(avoidable_share=1)["gain"].iloc[0] == 60
     assert tiers.iloc[:1].ways_out_of_lead().empty

@@ -229,7 +229,8 @@ def test_value_by_age_by_brute_force():
 def test_young_cohorts_are_partial_and_what_nobody_lived_is_not_known():
     old, young = leads_of(20, 10), leads_of(20, 10, created="2024-12-01")
     leads = pd.concat([old, young])
-    table = firm_of(leads, spend_of(100)).value_by_age(ages=(0, 30, 180, 720)).query("channel == 'search'")
+    table = firm_of(leads, spend_of(100)).value_by_age()
+    table = table.query("channel == 'search' and age in [0, 30, 180, 720]")
     assert table["complete"].tolist() == [True, False, False, False]
     assert table["basis"].str.extract(r"(\d+) customers")[0].fillna("").tolist() == ["", "10", "10", "0"]
     assert np.isnan(table["brought"].iloc[-1])
@@ -351,8 +352,6 @@ def test_a_channel_of_three_customers_is_marked():
 def test_what_cannot_be_used_is_refused_by_name():
     with pytest.raises(DataError, match="leads has no column 'channel'"):
         firm_of(leads_of(5, 2).drop(columns="channel"), spend_of(1), log_of(leads_of(5, 2))).funnel()
-    with pytest.raises(CrmError, match="ages has 45"):
-        firm_of(leads_of(5, 2), spend_of(1)).value_by_age(ages=[45])
     with pytest.raises(CrmError, match="months is 0"):
         firm_of(leads_of(5, 2), spend_of(1), months=0)
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 import crmlib as crm
-from crmlib.economics.acquisition.attribution import attribution
 from crmlib.errors import DataError
 
 CHANNELS, START = ("ads", "fair", "mail", "web"), pd.Timestamp("2023-01-01")
@@ -48,7 +47,7 @@ def chapter(leads, log, spend, **options):
 
 
 def credited(paths, leads):
-    return attribution(paths, leads, as_of="2025-03-31").set_index("channel")
+    return crm.Acquisition(None, "2025-03-31", leads=leads).attribution(paths).set_index("channel")
 
 
 def test_of_contacts_at_the_same_time_none_is_first_by_its_name():

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.economics.acquisition.attribution import LOST, START, WON, attribution, removal_effects
+import crmlib as crm
+from crmlib.economics.acquisition.attribution import LOST, START, WON, removal_effects
 
 PATHS = [("AB", True, 3), ("A", False, 4), ("B", True, 1), ("CA", True, 2), ("C", False, 5), ("BC", False, 1)]
 
@@ -25,6 +26,10 @@ def tables(paths):
     made = pd.DataFrame(leads, columns=["lead_id", "won_on", "lost_on"])
     made = made.astype({"won_on": "datetime64[us]", "lost_on": "datetime64[us]"})
     return pd.DataFrame(touchpoints, columns=["lead_id", "channel", "date"]), made
+
+
+def attribution(touchpoints, leads, *, as_of):
+    return crm.Acquisition(None, as_of, leads=leads).attribution(touchpoints)
 
 
 def found(paths, as_of="2024-12-31"):

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.economics.acquisition.early_value import early_value
-from crmlib.errors import CrmError
+import crmlib as crm
 
 START = pd.Timestamp("2024-01-01")
 
@@ -20,8 +19,12 @@ def log_of(first, later, day=100):
     return pd.DataFrame(rows, columns=["customer_id", "date", "amount"])
 
 
+def early_value(log, **options):
+    return crm.Acquisition(log, as_of="2025-12-31", **options).early_value()
+
+
 def told(log, **options):
-    return early_value(log, as_of="2025-12-31", **options).set_index("days")
+    return early_value(log, **options).set_index("days")
 
 
 def test_who_buys_much_later_bought_much_at_once():
@@ -42,7 +45,7 @@ def test_the_other_way_round():
 def test_money_lost_by_acting_early_by_hand():
     first, month, later = np.arange(1, 41), np.arange(40, 0, -1), 10.0 * np.arange(40, 0, -1)
     log = pd.concat([log_of(first, 1000 * month, day=20), log_of(first, later)[1::2]])
-    table = told(log, days=(0, 30))
+    table = told(log)
     # The four best of the first day bring 10, 20, 30 and 40 later; those of the 30th day 400, 390, 380 and 370.
     assert table.loc[0, "lost_per_customer"] == pytest.approx((1540 - 100) / 4)
     assert table.loc[30, "lost_per_customer"] == 0
@@ -62,18 +65,12 @@ def test_customers_whose_horizon_is_not_over_are_left_out():
     old, young = log_of(range(1, 41), range(1, 41)), log_of([5] * 40, [5] * 40)
     young = young.assign(customer_id=young["customer_id"] + 100, date=young["date"] + pd.Timedelta(600, "D"))
     assert told(pd.concat([old, young])).loc[0, "customers"] == 40
-    assert "are needed" in early_value(young, as_of="2025-12-31").reason
+    assert "are needed" in early_value(young).reason
 
 
 def test_margin_scales_the_loss_and_nothing_else():
     random = np.random.default_rng(0)
     log = log_of(random.gamma(2, 5, 60).round(2), random.gamma(2, 5, 60).round(2))
-    whole, part = told(log, days=(0, 60)), told(log, days=(0, 60), margin=0.25)
+    whole, part = told(log), told(log, margin=0.25)
     assert part["lost_per_customer"].tolist() == pytest.approx((whole["lost_per_customer"] / 4).tolist())
     assert part["rank_correlation"].tolist() == pytest.approx(whole["rank_correlation"].tolist())
-
-
-@pytest.mark.parametrize("options", [{"days": (400,)}, {"days": ()}, {"days": (-1,)}])
-def test_refused(options):
-    with pytest.raises(CrmError, match="days is"):
-        early_value(log_of([1], [1]), as_of="2025-12-31", **options)

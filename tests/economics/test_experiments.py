@@ -92,18 +92,18 @@ def test_an_outcome_that_never_varies_cannot_be_tested():
 def test_several_experiments_are_read_together():
     null = [world(seed).assign(experiment=f"null {seed:02}") for seed in range(20)]
     both = pd.concat([*null, world(99, effect=15.0).assign(experiment="real")])
-    told = crm.read_experiments(both).set_index("experiment")
-    assert told.loc["real", "verdict"] == "supported"
-    assert (told["p_holm"] >= told["p_value"]).all()
-    assert (told.drop("real")["verdict"] == "undecided").all()
+    found = crm.read_experiments(both).set_index("experiment")
+    assert found.loc["real", "verdict"] == "supported"
+    assert (found["p_holm"] >= found["p_value"]).all()
+    assert (found.drop("real")["verdict"] == "undecided").all()
 
 
 def test_whether_they_pay_is_read_together_too():
     null = pd.concat([world(seed).assign(experiment=f"null {seed:02}", cost=0.0) for seed in range(20)])
-    told = crm.read_experiments(null, value_per_unit=1.0)
-    alone = (told["value_low"] > 0) | (told["value_high"] < 0)
+    found = crm.read_experiments(null, value_per_unit=1.0)
+    alone = (found["value_low"] > 0) | (found["value_high"] < 0)
     assert alone.any()  # one of twenty by chance
-    assert (told["pays"] == "undecided").all()
+    assert (found["pays"] == "undecided").all()
 
 
 def test_a_broken_split_is_not_read():
@@ -242,12 +242,12 @@ def test_on_the_simulated_firm_intervals_hold_the_true_effects():
     outcomes = crm.experiment_outcomes(
         firm.tables["transactions"], firm.tables["experiments"], days=90, as_of=firm.as_of
     )
-    told = crm.read_experiments(
+    found = crm.read_experiments(
         outcomes, outcome="purchases", adjust_by="purchases_before", planned_share=0.5
     )
-    told = told.set_index("experiment").loc[truth.index]
-    held = (told["low"] < truth) & (truth < told["high"])
+    found = found.set_index("experiment").loc[truth.index]
+    held = (found["low"] < truth) & (truth < found["high"])
     assert len(truth) == 5  # reminders and birthdays of two years, and a newsletter that does nothing
     assert held.sum() >= 4  # three or fewer in about one of fifty choices of seeds
-    assert told.loc["newsletter-2025", "verdict"] == "undecided"
-    assert told.loc["reminder-2025", "verdict"] == "supported"
+    assert found.loc["newsletter-2025", "verdict"] == "undecided"
+    assert found.loc["reminder-2025", "verdict"] == "supported"

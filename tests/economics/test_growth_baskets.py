@@ -55,8 +55,8 @@ def test_pairs_are_those_of_brute_force():
     orders = random_orders(1)
     found = crm.Growth(baskets(orders), DAY).affinity(0.005)
     counts = pd.Series([frozenset(pair) for held in orders for pair in combinations(held, 2)]).value_counts()
-    told = {frozenset(pair): n for *pair, n in found[["product", "other", "baskets"]].to_numpy().tolist()}
-    assert told == counts[counts >= max(5, 0.005 * len(orders))].to_dict()
+    table = {frozenset(pair): n for *pair, n in found[["product", "other", "baskets"]].to_numpy().tolist()}
+    assert table == counts[counts >= max(5, 0.005 * len(orders))].to_dict()
     assert found["expected"].sum() == pytest.approx(counts.sum(), rel=0.02)  # but for pairs below the support
 
 

@@ -179,7 +179,7 @@ def test_promises_and_themes():
     )
     found = crm.Growth(log, DAY, touchpoints=made).after_opinions().set_index("group")["again"]
     assert found.to_dict() == {"promise kept on time": 1.0, "promise not kept": 0.0}
-    said = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "customer_id": ["a", "b"],
             "date": pd.to_datetime(["2023-12-20"] * 2),
@@ -187,7 +187,7 @@ def test_promises_and_themes():
             "followed_up_on": pd.to_datetime(["2023-12-28", None]),
         }
     )
-    row = crm.Growth(log, DAY, surveys=said).themes().set_index("theme").loc["price"]
+    row = crm.Growth(log, DAY, surveys=table).themes().set_index("theme").loc["price"]
     assert row[["comments", "followed_share", "again_followed", "again_not"]].tolist() == [2, 0.5, 1.0, 0.0]
 
 

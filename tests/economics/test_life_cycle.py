@@ -142,8 +142,8 @@ def _brought(seed: int, tired: float) -> dict[int, float]:
 
 def test_a_chain_without_memory_is_hardly_ever_said_to_have_one() -> None:
     worlds = 200
-    said = [memory(chain_of(300, 10, seed), NAMES)["memory"].any() for seed in range(worlds)]
-    assert np.mean(said) <= 0.11  # two tests of two states, each corrected for the states: 10 % at most
+    found = [memory(chain_of(300, 10, seed), NAMES)["memory"].any() for seed in range(worlds)]
+    assert np.mean(found) <= 0.11  # two tests of two states, each corrected for the states: 10 % at most
 
 
 def test_a_memory_is_found_and_its_direction() -> None:
@@ -256,9 +256,9 @@ def test_the_chance_of_no_purchase_is_calibrated(truth: pd.DataFrame) -> None:
     groups = pd.qcut(buyers["p_no_purchase"], 4, duplicates="drop")
     # A year is longer than the horizon of six months: fewer buy nothing, in every group, and in the same order.
     none = (buyers["purchases_next_12m"] == 0).groupby(groups, observed=True).mean()
-    told = buyers.groupby(groups, observed=True)["p_no_purchase"].mean()
+    found = buyers.groupby(groups, observed=True)["p_no_purchase"].mean()
     assert (none.diff().dropna() > 0).all()
-    assert (none < told + 0.05).all()
+    assert (none < found + 0.05).all()
 
 
 def test_histories_that_remember_are_nearer_to_the_true_values(life, truth: pd.DataFrame) -> None:
@@ -353,7 +353,7 @@ def test_no_complete_month_and_no_log_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"months": 0}, "months is 0"),
         ({"discount_rate": 0}, "discount_rate is 0"),
@@ -361,8 +361,8 @@ def test_no_complete_month_and_no_log_are_told() -> None:
         ({"margin": 2}, "margin is 2"),
     ],
 )
-def test_parameters_out_of_range_are_refused(options: dict, told: str) -> None:
-    with pytest.raises(CrmError, match=told):
+def test_parameters_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(CrmError, match=message):
         crm.LifeCycle(log_of(("a", "2024-01-10", 10)), "2024-03-31", **options)
 
 
@@ -404,14 +404,14 @@ def test_stages_of_a_product_type_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({"tea": {"acquired": "interest"}}, "product type 'tea' has no 'activated'"),
         ({"tea": dict.fromkeys(STAGES, "a click")}, "'a click' is unknown"),
     ],
 )  # fmt: skip
-def test_a_table_of_stages_with_a_fault_is_refused_by_name(table: dict, told: str) -> None:
-    with pytest.raises(CrmError, match=told):
+def test_a_table_of_stages_with_a_fault_is_refused_by_name(table: dict, message: str) -> None:
+    with pytest.raises(CrmError, match=message):
         read_stages(table)
 
 

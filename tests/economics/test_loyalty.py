@@ -82,18 +82,18 @@ def waiting_world(seed, *, hurry=1.0):
 def test_nobody_is_said_to_hurry_who_does_not():
     held = 0
     for seed in range(15):
-        told = points_pressure(*waiting_world(seed), as_of="2028-12-31").iloc[0]
-        assert told["waits"] == 450
-        assert told["purchases"] == 150 * 12
-        held += told["low"] <= 0.5 <= told["high"]
+        found = points_pressure(*waiting_world(seed), as_of="2028-12-31").iloc[0]
+        assert found["waits"] == 450
+        assert found["purchases"] == 150 * 12
+        held += found["low"] <= 0.5 <= found["high"]
     assert held >= 12  # 95 % of 15; fewer in one of two hundred choices of seeds
 
 
 def test_those_who_hurry_are_seen():
-    told = points_pressure(*waiting_world(0, hurry=2.0), as_of="2028-12-31").set_index("members")
-    assert told.loc["all", "low"] > 0.5
-    assert told.loc[["heavy", "light"], "customers"].sum() == told.loc["all", "customers"] == 150
-    assert told.loc[["heavy", "light"], "purchases"].sum() == told.loc["all", "purchases"]
+    found = points_pressure(*waiting_world(0, hurry=2.0), as_of="2028-12-31").set_index("members")
+    assert found.loc["all", "low"] > 0.5
+    assert found.loc[["heavy", "light"], "customers"].sum() == found.loc["all", "customers"] == 150
+    assert found.loc[["heavy", "light"], "purchases"].sum() == found.loc["all", "purchases"]
 
 
 def test_no_reward_no_pressure():
@@ -167,25 +167,25 @@ def told_and_true(firm):
 
 @pytest.mark.thorough
 def test_on_the_simulated_firm_matching_finds_the_truth_where_nothing_unseen_selects(firms):
-    told, truth = told_and_true(firms[0.0])
-    assert told.loc["matched", "low"] < truth < told.loc["matched", "high"]
-    assert told.loc["after joining", "low"] > truth
+    found, truth = told_and_true(firms[0.0])
+    assert found.loc["matched", "low"] < truth < found.loc["matched", "high"]
+    assert found.loc["after joining", "low"] > truth
 
 
 @pytest.mark.thorough
 def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_high(firms):
-    told, truth = told_and_true(firms[1.0])
-    naive, matched = told.loc["after joining", "difference"], told.loc["matched", "difference"]
+    found, truth = told_and_true(firms[1.0])
+    naive, matched = found.loc["after joining", "difference"], found.loc["matched", "difference"]
     assert truth < matched < naive
     assert matched - truth < 0.7 * (naive - truth)
-    assert told.loc["before joining", "low"] > 0  # heavy buyers before they joined
+    assert found.loc["before joining", "low"] > 0  # heavy buyers before they joined
 
 
 def test_on_the_simulated_firm_nobody_hurries(firms):
     firm = firms[1.0]
     tables = firm.tables["transactions"], firm.tables["loyalty_ledger"]
-    told = points_pressure(*tables, as_of=firm.as_of, level=0.99)  # three intervals of one firm
-    assert ((told["low"] < 0.5) & (told["high"] > 0.5)).all()  # no mechanism of it draws purchases nearer
+    found = points_pressure(*tables, as_of=firm.as_of, level=0.99)  # three intervals of one firm
+    assert ((found["low"] < 0.5) & (found["high"] > 0.5)).all()  # no mechanism of it draws purchases nearer
 
 
 def test_points_add_up_on_the_simulated_firm(firms):

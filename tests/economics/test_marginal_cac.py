@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.economics.acquisition.marginal_cac import marginal_cac
+import crmlib as crm
 
 MONTHS = pd.date_range("2022-01-01", periods=36, freq="MS")
 
@@ -40,6 +40,10 @@ def firm(seed=0, elasticity=0.5, helps=0.0, budgets="chance", each=200.0):
                 )
             )
     return pd.concat(leads, ignore_index=True), pd.DataFrame(spend, columns=["date", "channel", "amount"])
+
+
+def marginal_cac(leads, spend, *, as_of):
+    return crm.Acquisition(None, as_of, leads=leads, marketing_spend=spend).marginal_cac()
 
 
 def cost(leads, spend):

@@ -87,7 +87,7 @@ class TestSteps:
         assert RetentionTerms(**EXAMPLE).gross() == simple_clv(100, 0.8, 0.1, timing="now")
 
     @pytest.mark.parametrize(
-        ("wrong", "said"),
+        ("wrong", "message"),
         [
             ({"contribution": 0}, "contribution is 0"),
             ({"retention_rate": 1.2}, "retention_rate is 1.2"),
@@ -97,8 +97,8 @@ class TestSteps:
             ({"timing": "later"}, "timing is 'later'"),
         ],
     )
-    def test_terms_out_of_range_are_refused(self, wrong: dict, said: str) -> None:
-        with pytest.raises(CrmError, match=said):
+    def test_terms_out_of_range_are_refused(self, wrong: dict, message: str) -> None:
+        with pytest.raises(CrmError, match=message):
             RetentionTerms(**(EXAMPLE | wrong))
 
 
@@ -320,7 +320,7 @@ class TestClaim:
         assert found.reversal["acquisition_cost_in_margins"] == pytest.approx(2.75)
 
     @pytest.mark.parametrize(
-        ("given", "said"),
+        ("given", "message"),
         [
             ({"retained": 0, "customers": 0}, "No customer was there"),
             ({"retained": 0, "customers": 50}, "Nobody was retained"),
@@ -329,10 +329,10 @@ class TestClaim:
             ({"acquisition_cost": 500}, "a percentage rise is undefined"),
         ],
     )
-    def test_what_cannot_be_tested_is_said(self, given: dict, said: str) -> None:
+    def test_what_cannot_be_tested_is_said(self, given: dict, message: str) -> None:
         found = retention_claim(**(FIRM | given))
         assert found.finding.verdict == "cannot be tested"
-        assert said in found.finding.sentence
+        assert message in found.finding.sentence
         assert not found.rise.is_known
 
     def test_a_pure_function(self) -> None:

@@ -72,7 +72,7 @@ def test_nobody_and_nothing():
     assert "not to be used" in unused.sentence
     assert unused.to_contact.empty
     assert unused.curve.empty
-    with pytest.raises(DataError, match="held_out lacks churned"):
+    with pytest.raises(DataError, match="held_out has no column 'churned'"):
         crm.retention_campaign(TO_SAVE, TO_SAVE)
 
 

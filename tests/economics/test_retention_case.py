@@ -197,8 +197,8 @@ class TestSpending:
         return leads, pd.DataFrame({"date": months, "amount": np.array(spend) * n})
 
     def test_a_response_is_fitted_where_it_shows(self, case) -> None:
-        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
-        (row,) = told.table.to_dict("records")
+        found = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
+        (row,) = found.table.to_dict("records")
         assert row["curve"] == "fitted"
         assert row["ceiling"] == pytest.approx(0.3, abs=0.03)
         # the best spend: the next customer costs what one is worth, the first margin included
@@ -206,36 +206,36 @@ class TestSpending:
         assert row["best_equity"] >= row["equity"]
 
     def test_spend_that_does_not_vary_leaves_it_to_judgement(self, case) -> None:
-        told = crm.spending_readout(case, *self.tables([5.0, 5.1, 5.05], 0.3, 0.15), as_of=DAY)
-        assert told.table["curve"].str.startswith("judged").all()
-        assert "ceilings are judgements" in told.sentences[1]
-        assert (told.table["next_customer_costs"].diff().dropna() < 0).all()  # the higher the ceiling
+        found = crm.spending_readout(case, *self.tables([5.0, 5.1, 5.05], 0.3, 0.15), as_of=DAY)
+        assert found.table["curve"].str.startswith("judged").all()
+        assert "ceilings are judgements" in found.sentences[1]
+        assert (found.table["next_customer_costs"].diff().dropna() < 0).all()  # the higher the ceiling
 
     def test_both_sides_with_a_budget(self, case) -> None:
         tables = self.tables([1, 3, 6, 12], 0.3, 0.15)
-        told = crm.spending_readout(case, *tables, as_of=DAY, retention_spend=2.0)
-        (row,) = told.table.to_dict("records")
+        found = crm.spending_readout(case, *tables, as_of=DAY, retention_spend=2.0)
+        (row,) = found.table.to_dict("records")
         assert row["best_equity"] >= row["equity"]
-        assert "is a judgement" in " ".join(told.sentences)
+        assert "is a judgement" in " ".join(found.sentences)
 
     def test_revenue_does_not_say_whether_more_spend_pays(self, log: pd.DataFrame) -> None:
         case = crm.buyers_case(log.drop(columns="cost"), as_of=DAY, period="92D")
-        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
-        assert told.table[["value", "equity", "best_equity", "best_per_prospect"]].isna().all(axis=None)
-        assert told.table["next_customer_costs"].notna().all()
-        assert "No margin is known" in told.sentences[-1]
+        found = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
+        assert found.table[["value", "equity", "best_equity", "best_per_prospect"]].isna().all(axis=None)
+        assert found.table["next_customer_costs"].notna().all()
+        assert "No margin is known" in found.sentences[-1]
 
     def test_win_or_keep_and_the_curve_have_one_value(self, case) -> None:
-        told = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
+        found = crm.spending_readout(case, *self.tables([1, 3, 6, 12, 20], 0.3, 0.15), as_of=DAY)
         curve = case.profit_curve()
         here = np.interp(case.terms.retention_rate, curve["retention_rate"], curve["gross"])
-        assert told.table["value"].iloc[0] == pytest.approx(case.terms.steps()["gross"].iloc[0])
-        assert told.table["value"].iloc[0] == pytest.approx(here, rel=2e-3)  # read off a grid of points
+        assert found.table["value"].iloc[0] == pytest.approx(case.terms.steps()["gross"].iloc[0])
+        assert found.table["value"].iloc[0] == pytest.approx(here, rel=2e-3)  # read off a grid of points
 
     def test_what_is_missing_is_said(self, case) -> None:
-        told = crm.spending_readout(case, None, None, as_of=DAY)
-        assert told.table.empty
-        assert told.sentences == ("Not measured: no table leads, marketing_spend.",)
+        found = crm.spending_readout(case, None, None, as_of=DAY)
+        assert found.table.empty
+        assert found.sentences == ("Not measured: no table leads, marketing_spend.",)
 
     def test_leads_of_last_month_are_too_young_to_tell(self) -> None:
         leads = pd.DataFrame({"created": [pd.Timestamp("2024-12-03")], "won_on": [pd.NaT]})

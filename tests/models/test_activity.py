@@ -227,15 +227,15 @@ class TestOverdue:
         r, alpha = 1.5, 8.0
         customers, _ = never_lapsing(phases, 12_000, phases, r, alpha)
         model = crm.ParetoNBDModel.from_params(r=r, alpha=alpha, s=0.6, beta=12, time_unit="W")
-        told = crm.overdue_customers(customers, model, false_alarm_rate=rate, regularity=phases)
+        table = crm.overdue_customers(customers, model, false_alarm_rate=rate, regularity=phases)
         repeat = customers["frequency"] > 0
         error = np.sqrt(rate * (1 - rate) / repeat.sum())
-        assert told.loc[repeat, "overdue"].mean() == pytest.approx(rate, abs=4 * error)  # 1 in 16,000
+        assert table.loc[repeat, "overdue"].mean() == pytest.approx(rate, abs=4 * error)  # 1 in 16,000
         for few in ((1, 3), (4, 9), (10, 99)):  # and not only on average
             rows = customers["frequency"].between(*few)
-            share = told.loc[rows, "overdue"].mean()
+            share = table.loc[rows, "overdue"].mean()
             assert share == pytest.approx(rate, abs=4 * np.sqrt(rate * (1 - rate) / rows.sum()))
-        assert not told.loc[~repeat, "overdue"].any()
+        assert not table.loc[~repeat, "overdue"].any()
 
     def test_a_customers_own_80th_percentile_alarms_a_quarter(self) -> None:
         customers, own = never_lapsing(1, 8_000, 5, 1.5, 8.0)
@@ -252,12 +252,12 @@ class TestOverdue:
         assert after[0] > 1.5 * after[2]
 
     def test_at_random_it_is_the_tail_of_a_pareto_ii(self, pareto: crm.ParetoNBDModel, cdnow_summary) -> None:
-        told = crm.overdue_customers(cdnow_summary, pareto, false_alarm_rate=0.1)
+        table = crm.overdue_customers(cdnow_summary, pareto, false_alarm_rate=0.1)
         some = cdnow_summary["frequency"] > 0
         x, t_x = (cdnow_summary.loc[some, one] for one in ("frequency", "recency"))
-        tail = lomax.sf(told.loc[some, "time_since_last_purchase"], x, scale=t_x)
-        np.testing.assert_allclose(told.loc[some, "chance_of_silence"], tail, rtol=1e-9)
-        np.testing.assert_allclose(told.loc[some, "overdue_after"], lomax.isf(0.1, x, scale=t_x), rtol=1e-6)
+        tail = lomax.sf(table.loc[some, "time_since_last_purchase"], x, scale=t_x)
+        np.testing.assert_allclose(table.loc[some, "chance_of_silence"], tail, rtol=1e-9)
+        np.testing.assert_allclose(table.loc[some, "overdue_after"], lomax.isf(0.1, x, scale=t_x), rtol=1e-6)
 
     @settings(max_examples=40)
     @given(st.integers(1, 30), st.floats(0.5, 90), st.floats(0.1, 200), st.integers(1, 12))
@@ -266,22 +266,22 @@ class TestOverdue:
     ) -> None:
         model = crm.ParetoNBDModel.from_params(**PARETO)
         ages = t_x + more * np.array([0.0, 0.1, 1.0, 3.0])
-        told = crm.overdue_customers(
+        table = crm.overdue_customers(
             pd.DataFrame({"frequency": x, "recency": t_x, "T": ages}), model, regularity=k
         )
-        chance = told["chance_of_silence"].to_numpy()
+        chance = table["chance_of_silence"].to_numpy()
         assert chance[0] == pytest.approx(1)
         assert (np.diff(chance) <= 1e-12).all()
-        at = pd.DataFrame({"frequency": [x], "recency": [t_x], "T": [t_x + told["overdue_after"][0]]})
+        at = pd.DataFrame({"frequency": [x], "recency": [t_x], "T": [t_x + table["overdue_after"][0]]})
         assert crm.overdue_customers(at, model, regularity=k)["chance_of_silence"][0] == pytest.approx(
             0.05, rel=1e-6
         )
 
     def test_groups_hold_every_customer(self, pareto: crm.ParetoNBDModel, cdnow_summary) -> None:
-        told = crm.overdue_customers(cdnow_summary, pareto)
-        table = told.by_frequency()
+        answer = crm.overdue_customers(cdnow_summary, pareto)
+        table = answer.by_frequency()
         assert table["customers"].sum() == len(cdnow_summary)
-        assert table["overdue"].sum() == told["overdue"].sum()
+        assert table["overdue"].sum() == answer["overdue"].sum()
 
     def test_bad_input_is_refused(self, pareto: crm.ParetoNBDModel) -> None:
         customers = pd.DataFrame({"frequency": [1], "recency": [1.0], "T": [2.0]})

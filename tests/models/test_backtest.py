@@ -68,9 +68,9 @@ class TestPublishedHoldout:
 
     def test_the_verdict_says_so(self, sample, master):
         for found, error in ((sample, "12 % fewer"), (master, "14 % fewer")):
-            said = verdict(found.scores, "BG/NBD")
-            assert said.verdict == CARE
-            assert error in str(said)
+            judged = verdict(found.scores, "BG/NBD")
+            assert judged.verdict == CARE
+            assert error in str(judged)
 
     def test_model_implied_coverage_of_a_nominal_80_percent(self, sample):
         row = of(sample.coverage, "BG/NBD").set_index("nominal").loc[0.8]
@@ -240,9 +240,9 @@ class TestOptions:
 
 
 def test_all_verdicts_the_best_first(sample):
-    told = verdicts(sample.scores)
-    assert set(told["model"]) == {"BG/NBD", "MBG/NBD", "Pareto/NBD"}
-    assert told["verdict"].isin([USE, CARE, REFUSE]).all()
+    found = verdicts(sample.scores)
+    assert set(found["model"]) == {"BG/NBD", "MBG/NBD", "Pareto/NBD"}
+    assert found["verdict"].isin([USE, CARE, REFUSE]).all()
     # the training likelihood has no say
     turned = sample.scores.assign(loglik=-sample.scores["loglik"])
-    pd.testing.assert_frame_equal(told, verdicts(turned))
+    pd.testing.assert_frame_equal(found, verdicts(turned))

@@ -132,7 +132,7 @@ def test_heavy_buyers_fit(model):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("frequency", np.nan, r"frequency is missing in 1 of 5 rows \(customer_id c1\)"),
         ("T", np.inf, r"T is infinite in 1 of 5 rows \(customer_id c1\)"),
@@ -144,21 +144,21 @@ def test_heavy_buyers_fit(model):
     ],
 )
 @pytest.mark.parametrize("model", MODELS)
-def test_impossible_rows_are_refused_with_column_count_and_ids(model, column, value, said):
+def test_impossible_rows_are_refused_with_column_count_and_ids(model, column, value, message):
     table = few().astype(float).assign(customer_id=[f"c{i}" for i in range(5)])
     table.loc[1, column] = value
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         model().fit(table)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         model.from_params(**PARAMS[model]).expected_purchases(table, 1)
 
 
 def test_a_customer_who_is_there_twice_is_refused():
     table = few().assign(customer_id=["a", "b", "a", "c", "a"])
-    said = (
+    message = (
         r"customer_id is there more than once in 2 of 5 rows \(customer_id a, a\); give one row per customer"
     )
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         BetaGeoModel().fit(table)
     with pytest.raises(DataError, match="customer_id is there more than once"):
         BetaGeoModel().fit(table.set_index("customer_id"))
@@ -182,7 +182,7 @@ def test_a_group_without_customers_gets_an_answer_without_rows(model):
 
 
 def test_what_is_no_frame_of_customers_is_refused():
-    with pytest.raises(DataError, match="data lacks recency"):
+    with pytest.raises(DataError, match="data has no column 'recency'"):
         BetaGeoModel().fit(few().drop(columns="recency"))
     with pytest.raises(DataError, match="data is a dict"):
         BetaGeoModel().fit({"frequency": [1]})

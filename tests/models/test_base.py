@@ -219,8 +219,8 @@ def test_a_first_fit_does_not_wait_for_scipy():
         "BetaGeoModel().fit(pd.DataFrame({'frequency': [0, 2, 1, 0, 5], 'recency': [0, 9, 3, 0, 30], "
         "'T': [40, 38, 20, 15, 35]})); print('scipy' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert said.stdout.strip() == "False"
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert output.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("a", [1e-6, 0.3, 1.0, 6.0, 1e6])

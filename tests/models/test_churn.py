@@ -106,11 +106,11 @@ def test_what_is_left_out_is_said(firm):
     )
     data = crm.churn_data(odd, leave_out=["price"])
     assert list(data.features) == ["tenure", "contract"]
-    said = "\n".join(data.notes)
+    message = "\n".join(data.notes)
     for part in ("country is left out: it is the same", "empty is left out: it is empty", "price is left out: by",
                  "email is left out: its 1,500 different texts identify", "joined is left out: it is a date",
                  "day is left out: it is a date"):  # fmt: skip
-        assert part in said
+        assert part in message
 
 
 def test_numbers_in_text_are_numbers_and_blanks_are_missing(firm):
@@ -190,11 +190,11 @@ def test_with_dates_the_later_are_predicted_from_the_earlier_known_by_then():
         for i, day in enumerate(days)
     ]
     data = crm.churn_data(pd.concat(frames).drop(columns="customer_id"))
-    ((train, test),), said = held_out_splits(data, 0)
+    ((train, test),), note = held_out_splits(data, 0)
     assert set(data.date[test]) == {days[3]}
     assert set(data.date[train]) == set(days[:2])  # what became of those of July was not known in October
-    assert "1,500 earlier rows are not used for fitting" in said
-    assert crm.evaluate_churn(data, estimator="logistic", resamples=5).notes[0] == said
+    assert "1,500 earlier rows are not used for fitting" in note
+    assert crm.evaluate_churn(data, estimator="logistic", resamples=5).notes[0] == note
 
 
 def test_an_outcome_known_only_later_is_not_known(firm):
@@ -273,9 +273,9 @@ def test_without_the_package_trees_are_explained_by_the_linear_model_and_it_is_s
 def test_reasons_are_named_among_those_asked_for_alone(firm, linear):
     rows = firm.head(20)
     every, few = linear.reasons(rows), linear.reasons(rows, among=["tenure"])
-    told = few.loc[few["reason_1"] != "", "reason_1"]
-    assert len(told) > 10
-    assert told.str.startswith("tenure").all()
+    named = few.loc[few["reason_1"] != "", "reason_1"]
+    assert len(named) > 10
+    assert named.str.startswith("tenure").all()
     assert (few["reason_2"] == "").all()
     assert not every["reason_1"].str.startswith("tenure").all()
     assert (linear.reasons(rows, among=[])["reason_1"] == "").all()

@@ -39,10 +39,10 @@ def test_a_suspect_stands_beside_every_score(tested):
     )
     verdict = tested.verdict()
     assert verdict.verdict == "use with care"
-    said = (
+    found = (
         f"Was this known in time: call duration? Without it, {100 * area['without columns in doubt']:.0f} %"
     )
-    assert said in verdict.sentence
+    assert found in verdict.sentence
     assert "without columns in doubt" in crm.charts.churn_gains(tested.deciles).alt
 
 
@@ -57,10 +57,10 @@ def test_the_score_without_is_that_of_a_table_without(firm, tested):
 
 def test_a_leak_is_refused_by_model_and_evaluation_alike(firm):
     data = crm.churn_data(firm.assign(closed=firm["churned"].eq("Yes").astype(int)))
-    told = r"closed alone predicts who left .*leave_out=\['closed'\].*keep_leaks=True"
-    with pytest.raises(FitError, match=told):
+    found = r"closed alone predicts who left .*leave_out=\['closed'\].*keep_leaks=True"
+    with pytest.raises(FitError, match=found):
         crm.evaluate_churn(data, **QUICK)
-    with pytest.raises(FitError, match=told):
+    with pytest.raises(FitError, match=found):
         crm.ChurnModel("logistic").fit(data)
     kept = crm.evaluate_churn(data, keep_leaks=True, **QUICK)
     assert kept.in_doubt["column"].tolist() == ["closed", "call_duration"]

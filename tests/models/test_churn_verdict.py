@@ -17,7 +17,7 @@ def judged(tenure=TENURE, subgroups=None, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "said"),
+    ("changes", "verdict", "message"),
     [
         ({}, "use", "It ranks 85 % of pairs correctly, and its probabilities are right on average."),
         ({"roc_auc": 0.65}, "do not use", "tenure has the better ROC AUC (0.74 against 0.65)"),
@@ -32,10 +32,10 @@ def judged(tenure=TENURE, subgroups=None, **changes):
         ({"churned": 60}, "use with care", "Only 60 of the held-out customers left"),
     ],
 )
-def test_each_threshold(changes, verdict, said):
+def test_each_threshold(changes, verdict, message):
     found = judged(**changes)
     assert found.verdict == verdict
-    assert said in " ".join(found.reasons)
+    assert message in " ".join(found.reasons)
 
 
 def test_the_gravest_reason_comes_first():

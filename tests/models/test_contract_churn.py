@@ -58,7 +58,7 @@ def test_who_can_be_kept_has_stayed_and_is_scored_by_a_model_that_had_not_seen_t
     pd.testing.assert_series_equal(people["p_churn"], held_out.loc[people.index, "p_churn"])
     assert people["p_churn"].is_monotonic_decreasing
     assert people["reason_1"].str.contains("in log odds").mean() > 0.99
-    assert telco.at_risk.explained_by.startswith("exact")
+    assert telco.at_risk.notes[0].startswith("Method for the reasons: exact")
 
 
 def test_a_purchase_log_tells_who_is_overdue():

@@ -151,7 +151,7 @@ def test_one_rate_for_all_is_said() -> None:
         ([1000], DataError, "at least one"),
         ([1000, 1000, 1000], FitError, "nobody left"),
         ([1000, 631], FitError, "nobody came to a second renewal"),
-        (pd.DataFrame({"T": [1, 2]}), DataError, "lacks alive"),
+        (pd.DataFrame({"T": [1, 2]}), DataError, "has no column 'alive'"),
         (pd.DataFrame({"T": [1.5, 2], "alive": [True, False]}), DataError, "T is no whole number"),
         (pd.DataFrame({"T": [0, 2], "alive": [False, True]}), DataError, "alive is false although T is 0"),
         (pd.DataFrame({"T": [1, 2], "alive": [2, 1]}), DataError, "neither true nor false"),

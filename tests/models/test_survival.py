@@ -78,7 +78,7 @@ class TestKaplanMeier:
         assert survival_curves(spells)["left"].sum() == 1
 
     @pytest.mark.parametrize(
-        ("spells", "said"),
+        ("spells", "message"),
         [
             ({"tenure_months": [1.0, 2.0], "ended": ["churned", "No"]}, "give true or false"),
             ({"tenure_months": [1.0, 2.0], "ended": [None, "No"]}, "in 1 of 2 rows"),
@@ -87,8 +87,8 @@ class TestKaplanMeier:
             ({"tenure": [1.0, 2.0], "ended": [1, 0]}, "did you mean 'tenure'"),
         ],
     )
-    def test_bad_input_is_refused(self, spells: dict, said: str) -> None:
-        with pytest.raises(DataError, match=said):
+    def test_bad_input_is_refused(self, spells: dict, message: str) -> None:
+        with pytest.raises(DataError, match=message):
             survival_curves(pd.DataFrame(spells))
 
     def test_too_many_groups_are_refused(self, telco: pd.DataFrame) -> None:
@@ -116,19 +116,19 @@ class TestSpells:
     )
 
     def test_change_of_price_ends_nothing_and_a_break_begins_anew(self) -> None:
-        told = contract_spells(self.ROWS, "2024-12-31").set_index(["customer_id", "spell"])
-        assert told["ended"].to_dict() == {("a", 1): False, ("b", 1): True, ("c", 1): True, ("c", 2): False}
-        assert told.loc[("a", 1), ["price_per_month", "plan", "price_changes"]].tolist() == [12.0, "L", 1]
+        found = contract_spells(self.ROWS, "2024-12-31").set_index(["customer_id", "spell"])
+        assert found["ended"].to_dict() == {("a", 1): False, ("b", 1): True, ("c", 1): True, ("c", 2): False}
+        assert found.loc[("a", 1), ["price_per_month", "plan", "price_changes"]].tolist() == [12.0, "L", 1]
         days = pd.Timestamp("2024-12-31") - pd.Timestamp("2024-01-01")
-        assert told.loc[("a", 1), "tenure_months"] == pytest.approx((days.days + 1) / 30.4375)
-        assert told.loc[("b", 1), "tenure_months"] == pytest.approx(92 / 30.4375)
-        assert told.loc[("b", 1), "end_reason"] == "cancelled"
+        assert found.loc[("a", 1), "tenure_months"] == pytest.approx((days.days + 1) / 30.4375)
+        assert found.loc[("b", 1), "tenure_months"] == pytest.approx(92 / 30.4375)
+        assert found.loc[("b", 1), "end_reason"] == "cancelled"
 
     def test_what_comes_later_is_not_seen(self) -> None:
-        told = contract_spells(self.ROWS, "2024-05-30").set_index(["customer_id", "spell"])
-        assert not told.loc[("b", 1), "ended"]
-        assert told.loc[("a", 1), "price_per_month"] == 10.0
-        assert "d" not in told.index.get_level_values(0)
+        found = contract_spells(self.ROWS, "2024-05-30").set_index(["customer_id", "spell"])
+        assert not found.loc[("b", 1), "ended"]
+        assert found.loc[("a", 1), "price_per_month"] == 10.0
+        assert "d" not in found.index.get_level_values(0)
         then = self.ROWS[self.ROWS["start"] <= "2024-05-30"]
         then = then.assign(end=then["end"].where(then["end"] <= "2024-05-30"))
         pd.testing.assert_frame_equal(
@@ -136,8 +136,8 @@ class TestSpells:
         )
 
     def test_a_contract_that_changes_on_the_last_day_runs_on(self) -> None:
-        told = contract_spells(self.ROWS, "2024-06-30").set_index(["customer_id", "spell"])
-        assert not told.loc[("a", 1), "ended"]
+        found = contract_spells(self.ROWS, "2024-06-30").set_index(["customer_id", "spell"])
+        assert not found.loc[("a", 1), "ended"]
         plain = contract_spells(self.ROWS.drop(columns="end_reason"), "2024-06-30")
         assert plain.set_index(["customer_id", "spell"]).loc[("a", 1), "ended"]
 
@@ -171,5 +171,5 @@ class TestSpells:
             contract_spells(wrong, "2024-12-31")
 
     def test_a_missing_column_is_named(self) -> None:
-        with pytest.raises(DataError, match="lacks price_per_month"):
+        with pytest.raises(DataError, match="has no column 'price_per_month'"):
             contract_spells(self.ROWS.drop(columns="price_per_month"), "2024-12-31")

@@ -59,9 +59,9 @@ WORSE = {
 
 
 def test_a_good_model_is_to_be_used_and_why():
-    said = verdict(scores(), "M", origins=origins(0.05))
-    assert said.verdict == USE
-    assert said.reasons == (
+    found = verdict(scores(), "M", origins=origins(0.05))
+    assert found.verdict == USE
+    assert found.reasons == (
         "It predicts 1 % more purchases than the 4,000 that happened. All other measures are within their thresholds.",
     )
 
@@ -81,9 +81,9 @@ def test_each_threshold_turns_the_verdict(stem, suffix, below, above):
 
 @pytest.mark.parametrize(("low", "expected"), [(-0.01, USE), (0.001, CARE), (0.09, CARE), (0.11, REFUSE)])
 def test_a_ranking_without_a_model_counts_where_it_is_better_beyond_chance(low, expected):
-    said = verdict(scores(rival_ahead_low=low), "M")
-    assert said.verdict == expected
-    assert ("RFM score finds the best customers better: its first fifth" in str(said)) == (low > 0)
+    found = verdict(scores(rival_ahead_low=low), "M")
+    assert found.verdict == expected
+    assert ("RFM score finds the best customers better: its first fifth" in str(found)) == (low > 0)
 
 
 @pytest.mark.parametrize(("suffix", "below", "above"), [("care", USE, CARE), ("refuse", CARE, REFUSE)])
@@ -107,9 +107,9 @@ def test_what_forbids_single_customers_leaves_the_total_with_care(stem):
     """A total has its interval from past totals: it may be right though the model's own intervals are not."""
     frame = scores(**WORSE[stem](1.001 * getattr(Thresholds(), f"{stem}_refuse")))
     assert verdict(frame, "M", origins=origins(0.05)).verdict == REFUSE
-    said = verdict(frame, "M", origins=origins(0.05), of_total=True)
-    assert said.verdict == CARE
-    assert said.reasons[0].startswith("Not for single customers: ")
+    found = verdict(frame, "M", origins=origins(0.05), of_total=True)
+    assert found.verdict == CARE
+    assert found.reasons[0].startswith("Not for single customers: ")
 
 
 @pytest.mark.parametrize("worse", [{"total_error": 0.31}, {"converged": False}])
@@ -125,24 +125,24 @@ def test_a_fit_that_did_not_converge_is_refused():
 
 @pytest.mark.parametrize("column", ["total_error", "probability_gap", "pit_distance"])
 def test_what_is_not_known_asks_for_care(column):
-    said = verdict(scores(**{column: np.nan}), "M")
-    assert said.verdict == CARE
-    assert "is undefined" in str(said)
+    found = verdict(scores(**{column: np.nan}), "M")
+    assert found.verdict == CARE
+    assert "is undefined" in str(found)
 
 
 def test_the_gravest_reason_comes_first():
-    said = verdict(scores(total_error=0.15, pit_distance=0.5), "M")
-    assert said.verdict == REFUSE
-    assert "distribution of counts" in said.reasons[0]
-    assert "15 % more" in said.reasons[1]
+    found = verdict(scores(total_error=0.15, pit_distance=0.5), "M")
+    assert found.verdict == REFUSE
+    assert "distribution of counts" in found.reasons[0]
+    assert "15 % more" in found.reasons[1]
 
 
 def test_it_is_pure_and_ignores_the_likelihood_of_the_calibration():
     frame = scores()
     before = frame.copy()
-    said = verdict(frame, "M")
+    found = verdict(frame, "M")
     pd.testing.assert_frame_equal(frame, before)
-    assert verdict(scores(loglik=-1.0), "M") == said
+    assert verdict(scores(loglik=-1.0), "M") == found
 
 
 def test_models_are_ordered_by_verdict_then_by_the_holdouts_total():
@@ -157,9 +157,9 @@ def test_models_are_ordered_by_verdict_then_by_the_holdouts_total():
 
 
 def test_every_threshold_is_explained():
-    told = Thresholds().explain()
-    assert told["threshold"].tolist() == [one.name for one in fields(Thresholds)]
-    assert told["why"].str.len().min() > 20
+    found = Thresholds().explain()
+    assert found["threshold"].tolist() == [one.name for one in fields(Thresholds)]
+    assert found["why"].str.len().min() > 20
 
 
 def test_an_unknown_model_is_refused():

@@ -92,18 +92,18 @@ class Project:
         """Run a command to its end; for `crm report`, read what it made."""
         before = self.runs()
         with tempfile.TemporaryDirectory() as folder:
-            said = [Path(folder) / "out", Path(folder) / "err"]
+            streams = [Path(folder) / "out", Path(folder) / "err"]
             order = {
                 "arguments": arguments,
                 "cwd": str(cwd or self.root),
                 "environment": self.environment(**more),
-                "out": str(said[0]),
-                "err": str(said[1]),
+                "out": str(streams[0]),
+                "err": str(streams[1]),
             }
             self.forking.stdin.write(json.dumps(order) + "\n")
             self.forking.stdin.flush()
             code = int(self.forking.stdout.readline())
-            out, err = (path.read_text() for path in said)
+            out, err = (path.read_text() for path in streams)
         made = [folder for folder in self.runs() if folder not in before]
         record = json.loads((made[0] / "run.json").read_text()) if len(made) == 1 else {}
         return Done(code, out, err, record, made[0] if made else Path())

@@ -143,13 +143,13 @@ def test_secrets_of_the_environment_reach_no_artefact(project):
     done = project.crm("report", "tiny", SHOP_URL=address, SHOP_TOKEN="battery-staple")
     assert done.code == 1
     assert "postgresql://shop:•••@db.example" in done.err
-    said = [done.out, done.err]
+    texts = [done.out, done.err]
     for path in project.root.rglob("*"):
         if path.is_file() and path.suffix in {".ipynb", ".html", ".json"}:
-            said.append(path.read_text())
-    assert len(said) > 20
+            texts.append(path.read_text())
+    assert len(texts) > 20
     for secret in ("correct-horse", "battery-staple"):
-        assert not [text for text in said if secret in text]
+        assert not [text for text in texts if secret in text]
 
 
 @pytest.fixture

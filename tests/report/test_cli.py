@@ -16,20 +16,20 @@ def test_help_names_every_command_and_imports_nothing_heavy(published):
         "import sys; from crmlib.cli import main; main(['--help'], standalone_mode=False); "
         "print(sorted({'pandas', 'ibis', 'papermill', 'jinja2', 'rich'} & set(sys.modules)))"
     )
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", script], env=published.environment(), capture_output=True, text=True
     ).stdout
     for command in ("report", "list", "runs", "prune"):
-        assert f"\n  {command} " in told
-    assert told.splitlines()[-1] == "[]"
+        assert f"\n  {command} " in output
+    assert output.splitlines()[-1] == "[]"
 
 
 def test_list_says_what_each_notebook_needs(published):
-    told = published.crm("list").out
-    assert "03_acquisition\n    What does a customer cost?\n    needs transactions, marketing_spend" in told
-    assert "04_decisions" in told
-    assert "reads 02_base, 03_acquisition" in told
-    assert "tiny" in told.partition("Studies")[2]
+    output = published.crm("list").out
+    assert "03_acquisition\n    What does a customer cost?\n    needs transactions, marketing_spend" in output
+    assert "04_decisions" in output
+    assert "reads 02_base, 03_acquisition" in output
+    assert "tiny" in output.partition("Studies")[2]
 
 
 def test_list_of_a_study_says_what_is_possible_and_what_the_others_lack(published):
@@ -66,14 +66,14 @@ def test_a_terminal_has_a_moving_display_and_ends_with_the_path(project):
         stderr=theirs,
     )
     os.close(theirs)
-    told = b""
+    output = b""
     while True:
         try:
-            told += os.read(ours, 4096)
+            output += os.read(ours, 4096)
         except OSError:  # the other end is closed
             break
     assert command.wait() == 0
-    text = told.decode()
+    text = output.decode()
     assert "\x1b[" in text
     assert "02_base" in text
     assert text.splitlines()[-1].endswith(str(project.latest / "index.html"))
@@ -96,9 +96,9 @@ def test_out_says_where_reports_go(project, tmp_path):
 @pytest.mark.parametrize("study", ["tiny", "data/tiny/study.yaml", "./data/tiny", "ABSOLUTE"])
 def test_runs_and_prune_take_a_name_or_a_path_as_report_does(project, study):
     study = str(project.root / "data/tiny/study.yaml") if study == "ABSOLUTE" else study
-    told = project.crm("runs", study)
-    assert (told.code, told.err) == (0, "")
-    assert told.out.splitlines()[-1].startswith(project.latest.resolve().name)
+    output = project.crm("runs", study)
+    assert (output.code, output.err) == (0, "")
+    assert output.out.splitlines()[-1].startswith(project.latest.resolve().name)
     pruned = project.crm("prune", study, "--keep", "1")
     assert (pruned.code, pruned.out, pruned.err) == (0, "0 runs removed\n", "")
 

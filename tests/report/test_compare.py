@@ -61,8 +61,8 @@ def test_a_figure_that_moved_beyond_chance_is_named_and_one_that_did_not_is_not(
     row = found.moved.iloc[0]
     assert (row["before"], row["after"], row["change"]) == ("30 %", "40 %", "+10 points")
     assert row["p_value"] < 1e-6
-    assert found.told[0].startswith("2 figures compared, 1 moved beyond chance")
-    assert "1 figure without an interval: not compared." in found.told
+    assert found.sentences[0].startswith("2 figures compared, 1 moved beyond chance")
+    assert "1 figure without an interval: not compared." in found.sentences
 
 
 def test_customers_in_another_tier_have_the_reason_and_nobody_is_lost(runs):
@@ -76,7 +76,7 @@ def test_customers_in_another_tier_have_the_reason_and_nobody_is_lost(runs):
 
 
 def test_two_runs_of_a_world_without_change_are_rarely_said_to_differ(tmp_path):
-    random, said = np.random.default_rng(4), 0
+    random, found = np.random.default_rng(4), 0
     for number in range(80):
         ends = [
             a_run(
@@ -84,16 +84,16 @@ def test_two_runs_of_a_world_without_change_are_rarely_said_to_differ(tmp_path):
             )
             for name in "ab"
         ]
-        said += len(compare_runs(*ends).moved) > 0
-    assert said / 80 <= 0.1
+        found += len(compare_runs(*ends).moved) > 0
+    assert found / 80 <= 0.1
 
 
 def test_other_currencies_keys_and_studies(tmp_path, runs):
     euros = compare_runs(runs[0], a_run(tmp_path / "r3", 0.3, 400.0, OLD, currency="USD"))
-    assert any("Not the same quantity, base or currency" in line for line in euros.told)
+    assert any("Not the same quantity, base or currency" in line for line in euros.sentences)
     hashed = [(f"h{name}", *rest) for name, *rest in OLD]
     other = compare_runs(runs[0], a_run(tmp_path / "r4", 0.3, 500.0, hashed))
-    assert "No customer's tier is in both runs; was another privacy key used?" in other.told
+    assert "No customer's tier is in both runs; was another privacy key used?" in other.sentences
     with pytest.raises(RunError, match="of two studies, shop and bakery"):
         compare_runs(runs[0], a_run(tmp_path / "r5", 0.3, 500.0, OLD, study="bakery"))
 
@@ -109,7 +109,7 @@ def test_a_run_is_found_by_its_id_and_another_is_refused_with_the_nearest(tmp_pa
 
 
 def test_the_command_prints_both(runs):
-    said = CliRunner().invoke(main, ["compare", *map(str, runs)])
-    assert said.exit_code == 0, said.output
-    assert "customers who came back at least once  30 %  40 %  +10 points" in said.output
-    assert "Customers in another tier: 2" in said.output
+    output = CliRunner().invoke(main, ["compare", *map(str, runs)])
+    assert output.exit_code == 0, output.output
+    assert "customers who came back at least once  30 %  40 %  +10 points" in output.output
+    assert "Customers in another tier: 2" in output.output

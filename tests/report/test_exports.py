@@ -51,11 +51,11 @@ def publish(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("to", ["klaviyo", "meta"])
 def test_addresses_go_out_with_consent_once_and_all_others_are_counted(publish, tmp_path, to):
-    path, told = export_list(publish("keep"), to, tmp_path)
+    path, message = export_list(publish("keep"), to, tmp_path)
     rows = pd.read_csv(path, dtype=str)
     assert list(rows.columns) == list(FORMS[to])
     assert rows.iloc[:, 0].tolist() == ["a@x.de"]
-    assert told == (
+    assert message == (
         "1 customer of 6 on the list; not in it: 1 left out by chance, 1 without consent, 2 without an e-mail address "
         "and 1 with an address twice."
     )
@@ -70,8 +70,8 @@ def test_without_kept_addresses_or_consent_it_is_refused_with_the_cure(publish, 
 
 
 def test_a_spreadsheet_needs_no_address_and_runs_no_formula(publish, tmp_path):
-    path, told = export_list(publish("drop"), "spreadsheet", tmp_path)
-    assert told == "5 customers of 6 on the list; not in it: 1 left out by chance."
+    path, message = export_list(publish("drop"), "spreadsheet", tmp_path)
+    assert message == "5 customers of 6 on the list; not in it: 1 left out by chance."
     raw = path.read_bytes()
     assert raw.startswith("\N{ZERO WIDTH NO-BREAK SPACE}".encode())
     rows = pd.read_csv(io.BytesIO(raw), encoding="utf-8-sig")

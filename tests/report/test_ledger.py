@@ -27,8 +27,8 @@ DAYS = ["2023-12-31", "2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2
 def report(root: Path, day: str, *asked: str) -> dict:
     """Run the report on the log as it was on a day, and return run.json."""
     LOG[LOG["date"] <= day].to_csv(root / "data" / "shop" / "log.csv", index=False)
-    said = CliRunner().invoke(main, ["report", "shop", "--jobs", "1", *asked])
-    assert said.exit_code == 0, said.output
+    output = CliRunner().invoke(main, ["report", "shop", "--jobs", "1", *asked])
+    assert output.exit_code == 0, output.output
     return json.loads((root / "reports" / "shop" / "latest" / "run.json").read_text())
 
 
@@ -96,6 +96,6 @@ def test_six_months_of_forecasts_are_locked_scored_and_never_changed(project):
     assert left
     assert left <= {*last.loc[last["left_out"], "customer_id"]}  # later months keep who is left alone
 
-    said = CliRunner().invoke(main, ["prune", "shop", "--keep", "1"])
-    assert said.exit_code == 0
+    output = CliRunner().invoke(main, ["prune", "shop", "--keep", "1"])
+    assert output.exit_code == 0
     assert digests(ledger) == before

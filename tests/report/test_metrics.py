@@ -21,9 +21,9 @@ PERSONAL = {column.name for contract in CONTRACTS.values() for column in contrac
 @pytest.fixture
 def run(tmp_path):
     value = NotebookResults("06_lifetime_value", tmp_path, "EUR")
-    said = {"model": "BG/NBD", "value": "revenue"}
+    facts = {"model": "BG/NBD", "value": "revenue"}
     value.figure(
-        "coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), assumed=True, **said
+        "coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), assumed=True, **facts
     )
     value.headline("Not usable: it did not converge.", figure="do not use")
     start = NotebookResults("00_start_here", tmp_path, "EUR")

@@ -106,12 +106,12 @@ def test_no_request_leaves_a_page_and_no_error_is_told(browser, pages, width):
         assert asked[0] == page.resolve().as_uri()
         assert [url for url in asked[1:] if not url.startswith("data:")] == []
         methods = {one.get("method") for one in events}
-        said = [
+        found = [
             one["params"]
             for one in events
             if one.get("method") in ("Log.entryAdded", "Runtime.consoleAPICalled")
         ]
-        assert said == []
+        assert found == []
         assert not methods & {
             "Network.loadingFailed",
             "Runtime.exceptionThrown",

@@ -90,7 +90,7 @@ def test_what_is_none_by_default_is_set_to_none_by_any_word_for_it(unrun, word):
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ("topp=4", "no notebook has a parameter 'topp'; did you mean 'top'?"),
         ("02.topp=4", "02_base has no parameter 'topp'; did you mean 'top'?"),
@@ -107,8 +107,8 @@ def test_what_is_none_by_default_is_set_to_none_by_any_word_for_it(unrun, word):
         ("say=postgres://me:hunter2@host/db", "the value holds a password"),
     ],
 )
-def test_settings_refused_with_value_what_is_allowed_and_the_nearest_key(unrun, setting, said):
-    assert said in refusal(unrun, setting)
+def test_settings_refused_with_value_what_is_allowed_and_the_nearest_key(unrun, setting, message):
+    assert message in refusal(unrun, setting)
 
 
 def test_a_refused_password_is_not_repeated(unrun):

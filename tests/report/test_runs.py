@@ -78,7 +78,7 @@ def test_latest_is_whole_at_every_instant_under_kill_9(project):
     reader = threading.Thread(target=look)
     reader.start()
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", _KILLER, str(KILLS), "7"],
             cwd=project.root,
             env=project.environment(),
@@ -90,7 +90,7 @@ def test_latest_is_whole_at_every_instant_under_kill_9(project):
         done.set()
         reader.join()
         threading.excepthook = before
-    assert told.stdout.count("killed") == KILLS, told.stderr
+    assert output.stdout.count("killed") == KILLS, output.stderr
     assert not problems, problems[0].exc_value
     assert len(seen) >= 2
     assert project.crm("report", "tiny").code == 0
@@ -136,8 +136,8 @@ def test_runs_side_by_side_both_end_and_neither_clears_the_others_staging(projec
     wait_for(lambda: list((project.reports / ".staging").glob("*/.lock")))
     beside = [project.start("report", "tiny") for _ in range(2)]
     for one in [*beside, slow]:
-        told, _ = one.communicate(timeout=60)
-        assert one.returncode == 0, told
+        output, _ = one.communicate(timeout=60)
+        assert one.returncode == 0, output
     assert_whole(project.latest)
     assert len(list((project.reports / "runs").iterdir())) == 4
     assert list((project.reports / ".staging").iterdir()) == []

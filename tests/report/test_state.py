@@ -91,14 +91,14 @@ def test_a_source_that_changes_during_a_run_is_named_and_nothing_is_published(pr
     if put_back:
         time.sleep(0.5)
         orders.write_bytes(planned)
-    said, _ = run.communicate(timeout=60)
+    output, _ = run.communicate(timeout=60)
     if run.returncode == 0:  # put back before anybody looked
         assert put_back
         figures = "metrics/01_data_check.json"
         assert contents(project.latest, "metrics")[figures] == contents(before, "metrics")[figures]
     else:
         assert run.returncode == 1
-        assert "orders.csv changed" in said or "the source of transactions changed" in said
+        assert "orders.csv changed" in output or "the source of transactions changed" in output
         assert project.latest.resolve() == before
     orders.write_bytes(planned)
     assert project.crm("report", "tiny").code == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_choice
 from crmlib.customers._log import (
     as_day,
     by_group,
@@ -23,7 +24,6 @@ from crmlib.customers._log import (
 )
 from crmlib.customers.audit.sentences import share_of_best_tenth, spread_of_purchases
 from crmlib.data.sources import as_transactions
-from crmlib.errors import CrmError, did_you_mean
 from crmlib.findings import with_finding
 from crmlib.rankings import gini, parts_of_equal_size, top_share
 from crmlib.units import TimeUnit
@@ -66,7 +66,7 @@ def period_profile(
     margin: float | None = None,
     by: Sequence[str] = (),
 ) -> PeriodProfile:
-    """How different are the customers of one period, and how much hangs on how few of them?
+    """How different are the customers of one period, and how much does the firm depend on a few of them?
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def first_products(
     margin: float | None = None,
     new_from: Any = None,
 ) -> pd.DataFrame:
-    """What do customers become who started with a product, and with which did the best ones start?
+    """How do customers develop by their first product, and with which did the best customers start?
 
     Parameters
     ----------
@@ -238,8 +238,7 @@ def first_products(
     by = by or next((name for name in ("category", "product") if name in rows.columns), None)
     if by is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    if by not in rows.columns:
-        raise CrmError(f"by is {by!r}, which the log lacks; {did_you_mean(by, rows.columns)}")
+    check_choice("by", by, rows.columns)
     contribution = profit_of(rows, margin)
     rows = rows.mutate(
         value=rows.amount if contribution is None else contribution,

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_choice
 from crmlib.customers._log import as_day, dated_rows, fetch, purchase_days, with_contribution
 from crmlib.customers.audit.sentences import value_of_cohort, with_cohort_findings
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import ResultFrame
 from crmlib.units import TimeUnit
@@ -191,8 +192,7 @@ def marked(table: pd.DataFrame, new_from: Any) -> pd.DataFrame:
 
 def period_of(period: str) -> TimeUnit:
     """A cohort's length as a unit of time; others are refused."""
-    if period not in _PERIODS:
-        raise CrmError(f"period is {period!r}; {did_you_mean(str(period), _PERIODS)}")
+    check_choice("period", period, _PERIODS)
     return TimeUnit(period)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns
 from crmlib.customers._log import (
     as_day,
     belongs_to,
@@ -213,7 +214,7 @@ def comparable_months(transactions: Any, *, as_of: Any, months: int) -> int:
 def _by_month(
     transactions: Any, day: dt.date, margin: float | None
 ) -> tuple[pd.DataFrame, pd.Timestamp | None, Callable[..., ibis.Table]]:
-    """Each month's measures for new and existing customers, the log's first day, and what tells them by customer."""
+    """Each month's measures for new and existing customers, the log's first day, and their parts by customer."""
     rows = seen_by(transactions, day)
     bought = rows.filter(rows.counted)
     born = bought.group_by("customer_id").agg(born=_.date.min().truncate("M")).cache()
@@ -275,13 +276,12 @@ def _of_month(monthly: pd.DataFrame, first_day: pd.Timestamp, month: pd.Period, 
 
 
 def _planned(budget: Any, month: pd.Period) -> dict[tuple[str, str], float]:
-    """What a budget plans for a month, by the row of the review that it is held against."""
+    """The budget of a month, by the row of the review that it is compared with."""
     rows = open_optional(budget)
     if rows is None:
         return {}
     plan = fetch(rows)
-    if missing := [column for column in ("date", "revenue") if column not in plan.columns]:
-        raise CrmError(f"budget has no column {missing[0]!r}; it needs date and revenue, one row per month")
+    check_columns("budget", plan, ("date", "revenue"), "it needs date and revenue, one row per month")
     plan = plan[pd.to_datetime(plan["date"]).dt.to_period("M") == month]
     planned = {("all", "revenue"): "revenue", ("new", "buyers"): "new_customers"}
     return {row: float(plan[name].sum(min_count=1)) for row, name in planned.items() if name in plan.columns}

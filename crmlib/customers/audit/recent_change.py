@@ -41,7 +41,7 @@ class RecentChange:
 
     @property
     def total(self) -> float:
-        """Value of the later period; nan where it is compared with nothing."""
+        """Value of the later period; nan where there is no earlier period."""
         return float(self._totals.iloc[-1]) if len(self._totals) else np.nan
 
     @property

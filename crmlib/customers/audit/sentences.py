@@ -54,7 +54,7 @@ def course_of_months(frame: pd.DataFrame, measure: str, as_of: pd.Timestamp) -> 
 
 
 def month_compared(review: pd.DataFrame, measure: str) -> str:
-    """One measure of a month, beside the months and the plan it is held against."""
+    """One measure of a month, compared with earlier months and the budget."""
     row = review[(review["measure"] == measure) & (review["customers"] == "all")].iloc[0]
     if not np.isfinite(row["value"]):
         return ""
@@ -227,7 +227,7 @@ def _moved(sentence: str, change: float, reach: float) -> str:
 
 
 def with_cohort_findings(comparison: pd.DataFrame, period: str) -> pd.DataFrame:
-    """The comparison with a finding of every measure that it has."""
+    """The comparison, with one finding for each of its measures."""
     for measure in (*_MEASURES, "revenue", "contribution"):
         if measure in comparison:
             sentence = cohorts_compared if measure in _MEASURES else base_by_cohort

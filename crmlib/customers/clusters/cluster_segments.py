@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice
 from crmlib.customers.clusters import fits
 from crmlib.customers.clusters.choice import choose, cluster_verdict, judge_clusters
 from crmlib.customers.clusters.fits import Labels, Method, Points, Scale
@@ -194,10 +195,7 @@ class ClusterSegments(SavedModel, ClusterMixin, BaseEstimator):
 
     def _check(self) -> None:
         for name, allowed in (("method", fits.METHODS), ("scale", SCALES)):
-            if getattr(self, name) not in allowed:
-                raise CrmError(
-                    f"{name} is {getattr(self, name)!r}; {did_you_mean(getattr(self, name), allowed)}"
-                )
+            check_choice(name, getattr(self, name), allowed)
         lowest = {"most": 2, "resamples": 1, "nulls": 1, "sample": 20}
         if self.n_clusters is not None:
             lowest["n_clusters"] = 2

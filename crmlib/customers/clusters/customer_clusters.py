@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_range
 from crmlib.customers._log import as_day, fetch, floor, seen_by
 from crmlib.customers.clusters.choice import COLUMNS
 from crmlib.customers.clusters.cluster_segments import ClusterSegments
@@ -175,8 +176,7 @@ def category_shares(
     >>> shares.to_dict("records"), shares.attrs["left_out"]
     ([{'customer_id': 'a', 'beer': 0.75, 'bread': 0.25}], 1)
     """
-    if fewest_purchases < 1:
-        raise CrmError(f"fewest_purchases is {fewest_purchases}; allowed: a whole number from 1")
+    check_range("fewest_purchases", fewest_purchases, "a whole number from 1", least=1)
     rows = seen_by(transactions, as_day(as_of, "as_of"))
     if by not in rows.columns:
         raise CannotAnswerError(f"the purchase log has no {by}, so it does not show needs")

@@ -31,7 +31,7 @@ WORDS = {
 
 
 class Clustering(NamedTuple):
-    """What one fit found.
+    """The result of one fit.
 
     `labels`: of shape (customers,): cluster of each, 0 the largest. `estimator`: fitted. `place`: of shape (clusters,):
     the estimator's number of a cluster to ours.
@@ -180,7 +180,7 @@ def cluster_names(standing: Points, features: list[str], scale: Scale) -> list[s
 
 
 def _name(standing: np.ndarray, features: list[str], scale: Scale) -> str:
-    """The features that stand out, the farthest first; of shares, those of which there is much."""
+    """The most unusual features of a cluster, the farthest from average first; of shares, only large ones."""
     size = standing if scale == "share" else np.abs(standing)
     order = [place for place in np.argsort(-size, kind="stable")[:MOST_WORDS] if size[place] >= STANDS_OUT]
     if scale == "share":

@@ -147,7 +147,7 @@ class Months:
         return self.moves_by()
 
     def moves_by(self, groups: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The `moves` of each `group`, of the persons who are in one."""
+        """The `moves` of each `group`, counted over the persons in a group."""
         rows = self.panel.select("person", "month", "place", "revenue", "profit")
         own = [] if groups is None else ["group"]
         if groups is not None:

@@ -16,6 +16,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from crmlib.arguments import check_choice, check_columns, check_range
 from crmlib.errors import CrmError, did_you_mean
 
 FACTS = (
@@ -113,11 +114,10 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     """
     found = source if isinstance(source, Mapping) else _load(Path(source or STANDARD))
     readings = [name for name, part in found.items() if isinstance(part, Mapping) and "states" in part]
-    if reading not in readings:
-        raise CrmError(f"reading is {reading!r}; {did_you_mean(reading, readings)}")
+    check_choice("reading", reading, readings)
     limits = {**found.get("thresholds", {})}
-    if unknown := [name for name in thresholds if name not in limits]:
-        raise CrmError(f"no threshold {unknown[0]!r}; {did_you_mean(unknown[0], limits)}")
+    for name in thresholds:
+        check_choice("threshold", name, limits)
     limits |= thresholds
     part = found[reading]
     states = tuple(_state(name, about, [*part["states"]]) for name, about in part["states"].items())
@@ -138,7 +138,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _state(name: str, about: Mapping[str, Any], names: list[str]) -> State:
-    """A state of the file, with all that one needs."""
+    """A state of the file, checked for all required entries."""
     for word in _WORDS:
         if not about.get(word):
             more = ": who came back is so for a time, and goes on from there" if "back" in name else ""
@@ -160,8 +160,7 @@ def _check_thresholds(limits: Mapping[str, Any]) -> None:
         if limits[name] < 1 or limits[name] != int(limits[name]):
             raise CrmError(f"threshold {name!r} is {limits[name]}; give a whole number from 1")
     for name in _RATES:
-        if not 0 < limits[name] < 1:
-            raise CrmError(f"threshold {name!r} is {limits[name]}; give a share between 0 and 1")
+        check_range(f"threshold {name!r}", limits[name], "a share between 0 and 1", above=0, below=1)
 
 
 def _check_condition(what: str, text: str, limits: Mapping[str, Any]) -> None:
@@ -209,11 +208,12 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     [[0.9, 0.1], [0.0, 1.0]]
     """
     table = source if isinstance(source, pd.DataFrame) else pd.read_csv(source)
-    for column in ("state", "next_state", "probability"):
-        if column not in table.columns:
-            raise CrmError(
-                f"the transitions have no column {column!r}; they need state, next_state, probability"
-            )
+    check_columns(
+        "transitions",
+        table,
+        ("state", "next_state", "probability"),
+        "it needs state, next_state, probability",
+    )
     for column in ("state", "next_state"):
         if unknown := [name for name in table[column] if name not in names]:
             raise CrmError(f"the transition table names the unknown state {unknown[0]!r}; "

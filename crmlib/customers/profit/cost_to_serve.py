@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice, check_range
 from crmlib.customers._log import fetch, open_columns, with_ids_of, within
 from crmlib.data.sources import open_optional, open_table
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.errors import DataError
 from crmlib.study.file import Costs
 
 # Table, the day on which a row counts, and what of it costs the firm.
@@ -24,7 +25,7 @@ TOUCHPOINTS = ("touchpoints", "date", ("minutes", "cost"))
 
 @dataclass(frozen=True)
 class Effort:
-    """What one table says: sums per customer, the measures that it has, and what had to be filled in."""
+    """Costs from one table: sums per customer, the measures it has, and notes on values filled in."""
 
     per_customer: pd.DataFrame
     measures: tuple[str, ...]
@@ -42,16 +43,14 @@ def as_costs(costs: Costs | Mapping[str, float] | None) -> Costs:
     if costs is None or isinstance(costs, Costs):
         return costs or Costs()
     for name in costs:
-        if name not in Costs.model_fields:
-            raise CrmError(f"costs name {name!r}; {did_you_mean(name, Costs.model_fields)}")
+        check_choice("costs", name, Costs.model_fields)
     for name, money in costs.items():
-        if money is not None and not (np.isfinite(money) and money >= 0):
-            raise CrmError(f"costs: {name} is {money}; allowed: money of 0 or more")
+        check_range(f"costs: {name}", money, "money of 0 or more", least=0)
     return Costs(**costs)
 
 
 def filled_columns(table: Any, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Those columns that a table has with a value in one row at least; a study's table has all, if empty."""
+    """Those columns with at least one value; the tables of a study have all columns, some of them empty."""
     rows = open_table(table)
     there = [name for name in wanted if name in rows.columns]
     if not there:

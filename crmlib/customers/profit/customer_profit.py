@@ -10,7 +10,8 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlib.customers._log import check_margin, dated, fetch, orders_among, seen_by, span, within
+from crmlib.arguments import check_share
+from crmlib.customers._log import dated, fetch, orders_among, seen_by, span, within
 from crmlib.customers.profit.cost_to_serve import (
     CASES,
     TOUCHPOINTS,
@@ -63,7 +64,7 @@ class CustomerProfit(ResultFrame):
 
     @property
     def missing_costs(self) -> str:
-        """What of the cost is not known, and what follows from that, in one sentence."""
+        """Which costs are not known, and what that means, in one sentence."""
         assert self.basis is not None, "made by customer_profit"
         costs = self.basis[self.basis["component"].str.startswith("cost")]
         missing = costs.loc[costs["basis"] == "missing", "component"].tolist()
@@ -146,7 +147,7 @@ def customer_profit(
     0           a    100.0            0.0    50.0             31
     1           b     20.0           30.0   -20.0             12
     """
-    check_margin(margin)
+    check_share("margin", margin)
     (first, last), prices = span(start, end), as_costs(costs)
     log = seen_by(transactions, last)
     sales = _sales(log, first)
@@ -271,7 +272,7 @@ def _with_effort(
 def _priced(
     known: pd.DataFrame, first: dt.date, last: dt.date, margin: float | None, prices: Costs
 ) -> pd.DataFrame:
-    """The public columns: units times what one costs."""
+    """The public columns: units times cost per unit."""
     revenue = known["gross"] + known["returns"]
     revenue = revenue.where(revenue.abs() > 1e-12 * known["gross"], 0.0)  # no more than rounding is left
     exposure = (pd.Timestamp(last) - known["first_seen"].dt.normalize()).dt.days + 1
@@ -292,7 +293,7 @@ def _priced(
 
 
 def _goods(known: pd.DataFrame, revenue: pd.Series, margin: float | None) -> pd.Series:
-    """Cost of goods: the log's; for rows without one the margin's, else the share of all the others."""
+    """Cost of goods: from the log; for rows without one, by the margin or else by the cost share of the other rows."""
     if has_costs(known):
         share = known["goods_sold"].sum() / known["amount_sold"].sum() if margin is None else 1 - margin
         return known["goods_known"] + known["amount_without_cost"] * share

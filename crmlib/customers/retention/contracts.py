@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_choice, check_columns
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.repurchase import with_interval
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.sources import lacking, open_table
-from crmlib.errors import CrmError, DataError, did_you_mean
+from crmlib.errors import CrmError, DataError
 from crmlib.no_rows import no_rows
 from crmlib.units import TimeUnit
 
@@ -64,8 +65,7 @@ def contract_spells(subscriptions: Any, as_of: Any, *, terms: str = "last") -> p
     1           b            3.0   True              9.0
     """
     day = as_day(as_of, "as_of")
-    if terms not in ("last", "first"):
-        raise CrmError(f"terms is {terms!r}; {did_you_mean(str(terms), ['last', 'first'])}")
+    check_choice("terms", terms, ("last", "first"))
     if missing := lacking(subscriptions=subscriptions):
         return no_rows(_SPELLS, missing)
     rows = seen_rows(subscriptions, day)
@@ -83,11 +83,10 @@ def seen_rows(subscriptions: Any, day: dt.date) -> ibis.Table:
     `end` is null where it lies after the day or the contract runs on; `subscription_id` and `end_reason` are there.
     """
     table = open_table(subscriptions)
-    if missing := [name for name in ("customer_id", "start", "price_per_month") if name not in table.columns]:
-        raise DataError(
-            f"subscriptions lacks {', '.join(missing)} (it has {', '.join(table.columns)}); "
-            "it needs customer_id, start and price_per_month, and end where a contract is over"
-        )
+    check_columns(
+        "subscriptions", table, ("customer_id", "start", "price_per_month"),
+        "it needs customer_id, start and price_per_month, and end where a contract is over",
+    )  # fmt: skip
     text = {name: table[name].cast("string") for name in ("subscription_id", "end_reason", *_ALONG)
             if name in table.columns}  # fmt: skip
     end = table.end.cast("date") if "end" in table.columns else ibis.null("date")
@@ -236,8 +235,7 @@ def contract_retention(subscriptions: Any, *, as_of: Any, period: str = "M") -> 
     0      0    2     0    2        NaN
     1      2    1     1    2        0.5
     """
-    if period not in ("M", "Q", "Y"):
-        raise CrmError(f"period is {period!r}; allowed: M, Q, Y")
+    check_choice("period", period, ("M", "Q", "Y"))
     day = as_day(as_of, "as_of")
     spells = contract_spells(subscriptions, day)
     if spells.empty:

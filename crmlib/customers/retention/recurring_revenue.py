@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_range
 from crmlib.customers._log import as_day, fetch
 from crmlib.customers.retention.contracts import seen_rows
 from crmlib.customers.sentences import change_of_recurring_revenue
@@ -84,8 +85,7 @@ def revenue_movements(subscriptions: Any, *, as_of: Any, months: int = 12) -> pd
     1   19.0   0.0        2.0          0.0    9.0  12.0
     """
     day = as_day(as_of, "as_of")
-    if months < 1:
-        raise CrmError(f"months is {months!r}; give 1 or more")
+    check_range("months", months, "1 or more", least=1)
     if missing := lacking(subscriptions=subscriptions):
         return no_rows(_COLUMNS, missing)
     rows = seen_rows(subscriptions, day)

@@ -15,6 +15,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_range
 from crmlib.customers._log import as_day, dated_rows, fetch
 from crmlib.customers.sentences import rate_compared
 from crmlib.errors import CannotAnswerError, CrmError
@@ -145,8 +146,7 @@ def buying_streaks(transactions: Any, *, as_of: Any, days: int, collapse: str = 
 
 
 def _checked(as_of: Any, days: int) -> dt.date:
-    if days < 1:
-        raise CrmError(f"days is {days!r}; give the length of a period in days, 1 or more")
+    check_range("days", days, "the length of a period in days, 1 or more", least=1)
     return as_day(as_of, "as_of")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.arguments import checked
+from crmlib.arguments import check_columns, check_range, checked
 from crmlib.customers.rfm.summary import rfm_measures
 from crmlib.customers.sentences import sizes_of_segments
 from crmlib.errors import CannotAnswerError, CrmError
@@ -42,7 +42,7 @@ _DEFAULT = (
 
 @dataclass(frozen=True)
 class RfmCutOffs:
-    """Where one score ends and the next begins, to be kept and used again on a later summary.
+    """Cut-offs between the scores, to be kept and applied again to a later summary.
 
     Scores drawn anew each period hide a decline, because a fifth of the customers always scores highest.
 
@@ -68,8 +68,7 @@ class RfmCutOffs:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(self.notes))
-        if self.scores < 2:
-            raise CrmError(f"scores is {self.scores}; allowed: 2 or more, 5 for quintiles")
+        check_range("scores", self.scores, "2 or more, 5 for quintiles", least=2)
         for name in ("recency", "frequency", "monetary"):
             cuts = tuple(getattr(self, name))  # a file gives lists
             object.__setattr__(self, name, cuts)
@@ -227,9 +226,7 @@ def rfm_segments(
 
 
 def _measures(summary: pd.DataFrame) -> dict[str, np.ndarray]:
-    for column in ("customer_id", *_MEASURES.values()):
-        if column not in summary.columns:
-            raise CrmError(f"summary has no column {column!r}; pass what rfm_summary returns")
+    check_columns("summary", summary, ("customer_id", *_MEASURES.values()), "pass what rfm_summary returns")
     measured = {name: summary[column].to_numpy(dtype=float) for name, column in _MEASURES.items()}
     for name, values in measured.items():
         if not np.isfinite(values).all():
@@ -254,8 +251,7 @@ def default_segments() -> pd.DataFrame:
 
 def check_segments(rules: pd.DataFrame, scores: int) -> pd.DataFrame:
     """The rules as they are used, or a refusal that names the column, the row or the pair left out."""
-    if missing := [column for column in RULE_COLUMNS if column not in rules.columns]:
-        raise CrmError(f"segments has no column {missing[0]!r}; it needs {', '.join(RULE_COLUMNS)}")
+    check_columns("segments", rules, RULE_COLUMNS, f"it needs {', '.join(RULE_COLUMNS)}")
     if rules["segment"].isna().any():
         raise CrmError("segments has a row without a name; fill the column segment")
     bounds = rules[list(RULE_COLUMNS[1:])].apply(pd.to_numeric, errors="coerce")

@@ -1,4 +1,4 @@
-"""How something that is not seen, such as rates of purchase, is spread over customers whose counts are seen."""
+"""The distribution of an unobserved quantity, such as the purchase rate, estimated from observed counts."""
 
 from __future__ import annotations
 

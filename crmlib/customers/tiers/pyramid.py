@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice, check_columns, check_share
 from crmlib.customers.sentences import effort_beside_value, pyramid
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import ResultFrame
 
@@ -22,6 +23,7 @@ _LEAST = float(np.nextafter(0.0, 1.0))  # a customer without a positive value is
 _MONEY = ("revenue", "profit", "cost_to_serve")
 # What is cut, by its name in tables: other chapters leave service out, as this one does where its cost is not known.
 CALLED = {"revenue": "revenue", "contribution": "contribution", "profit": "contribution after service cost"}
+MADE = "pass what customer_profit returns"
 COSTS = ("revenue", "cost_of_goods", "cost_to_serve")
 # What the theory recommends for a tier (Zeithaml, Rust & Lemon 2001); a reading, not a finding.
 TREATMENTS = {
@@ -51,8 +53,7 @@ class TierCutOffs:
     by: str = "customers"
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise CrmError(f"cut_offs: by is {self.by!r}; {did_you_mean(str(self.by), _BY)}")
+        check_choice("cut_offs: by", self.by, _BY)
         if self.by == "money":
             if not self.platinum >= self.gold > 0:
                 raise CrmError(
@@ -203,7 +204,7 @@ class Pyramid(ResultFrame):
         0  Platinum              0.06               0.28
         3      Lead              1.50               7.50
         """
-        require_columns(self, *COSTS)
+        check_columns("profit", self, COSTS, MADE)
         value = self["revenue"] - self["cost_of_goods"]
         table = self._sums(pd.DataFrame({"value": value, "effort": self["cost_to_serve"]})).reset_index()
         if not table["effort"].any():  # no cost of service is known, which is not a cost of 0
@@ -226,7 +227,7 @@ class Pyramid(ResultFrame):
         return sums
 
     def customer_list(self, chances: pd.DataFrame) -> pd.DataFrame:
-        """The list to work with: each customer, the tier, how sure it is, and the money behind it.
+        """The working list: each customer with tier, its certainty, and the money behind it.
 
         Parameters
         ----------
@@ -240,7 +241,7 @@ class Pyramid(ResultFrame):
             (of that one), `is_new`, `revenue`, `cost_to_serve` and `profit` (or `contribution`, as in `table`) where
             they are known, and `expected` (the value without chance).
         """
-        require_columns(self, "customer_id")
+        check_columns("profit", self, ["customer_id"], MADE)
         money = ("revenue", "cost_to_serve", "profit")
         shown = [name for name in money if name in self and self[name].any()]
         sure = pd.DataFrame(chances[["customer_id", "most_likely"]])
@@ -287,9 +288,8 @@ class Pyramid(ResultFrame):
         """
         given = dict(avoidable_share=avoidable_share, price_rise=price_rise, leave=leave, cheaper=cheaper)
         for name, share in given.items():
-            if not 0 <= share <= 1:
-                raise CrmError(f"{name} is {share}; allowed: a share from 0 to 1, such as 0.5")
-        require_columns(self, *COSTS)
+            check_share(name, share)
+        check_columns("profit", self, COSTS, MADE)
         lead = self[self["tier"] == "Lead"]
         revenue, goods, service = (
             float(lead[name].sum()) for name in ("revenue", "cost_of_goods", "cost_to_serve")
@@ -311,12 +311,6 @@ class Pyramid(ResultFrame):
         table = pd.DataFrame(ways, columns=["way", "gain", "assumes"])
         table.insert(2, "of_loss", table["gain"] / loss if loss > 0 else float("nan"))
         return table if len(lead) else table.iloc[:0]
-
-
-def require_columns(profit: pd.DataFrame, *names: str) -> None:
-    """Refuse a frame that lacks a column."""
-    if missing := [name for name in names if name not in profit.columns]:
-        raise CrmError(f"profit has no column {missing[0]!r}; pass what customer_profit returns")
 
 
 def _shares(money: pd.Series) -> pd.Series:

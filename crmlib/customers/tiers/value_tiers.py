@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.arguments import checked
+from crmlib.arguments import check_choice, check_columns, check_range, checked
 from crmlib.customers.clusters.choice import STABLE
 from crmlib.customers.clusters.fits import adjusted_rand, shared_customers
 from crmlib.customers.sentences import keys_of_allocation
 from crmlib.customers.tiers.pyramid import (
     BEST_FIRST,
     COSTS,
+    MADE,
     TIERS,
     Pyramid,
     TierCutOffs,
     as_cut_offs,
     in_money,
-    require_columns,
 )
-from crmlib.errors import CannotAnswerError, CrmError, did_you_mean
+from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
 
 if TYPE_CHECKING:  # only tiers cut by clusters wait for scikit-learn
@@ -79,7 +79,7 @@ class ValueTiers(Pyramid):
             the cluster that is found again least) and `sentence`; of clusters that cannot be made only the sentence,
             with the reason.
         """
-        require_columns(self, "customer_id")
+        check_columns("profit", self, ["customer_id"], MADE)
         behaviour = ["frequency", "time_since_last_purchase"]
         known = summary.set_index("customer_id")[behaviour].reindex(self["customer_id"])
         # The log may hold only returns of a customer: purchases before it begins are not known.
@@ -122,7 +122,7 @@ class ValueTiers(Pyramid):
         2      by revenue        1     0
         3         equally        1     0
         """
-        require_columns(self, *COSTS)
+        check_columns("profit", self, COSTS, MADE)
         pool = float(self["cost_to_serve"].sum())
         if not pool > 0:
             columns = ["key", "changed", "share_changed", *BEST_FIRST, "lead_profit", "peak_share"]
@@ -199,8 +199,7 @@ def value_tiers(
     >>> value_tiers(profit, cut_offs={"platinum": 0.1, "gold": 0.2})["tier"].tolist()
     ['Platinum', 'Gold', 'Gold', 'Iron', 'Iron', 'Iron', 'Iron', 'Lead', 'Lead', 'Lead']
     """
-    if method not in METHODS:
-        raise CrmError(f"method is {method!r}; {did_you_mean(str(method), METHODS)}")
+    check_choice("method", method, METHODS)
     if isinstance(profit, pd.Series):
         profit = profit.to_frame("revenue" if profit.name == "revenue" else "profit")
     column = "profit" if "profit" in profit.columns else "revenue"
@@ -239,8 +238,7 @@ def _values(profit: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _is_new(profit: pd.DataFrame, minimum: int) -> np.ndarray:
-    if minimum < 0:
-        raise CrmError(f"minimum_exposure_days is {minimum}; allowed: 0 or more")
+    check_range("minimum_exposure_days", minimum, "0 or more", least=0)
     if "exposure_days" not in profit.columns:
         return np.zeros(len(profit), dtype=bool)
     return profit["exposure_days"].to_numpy() < minimum
@@ -275,9 +273,7 @@ def _cluster_codes(
     """
     from crmlib.customers.clusters.cluster_segments import ClusterSegments
 
-    for name in features:
-        if name not in profit.columns:
-            raise CrmError(f"features name {name!r}, which profit lacks; merge it in by customer_id")
+    check_columns("profit", profit, features, "merge it in by customer_id")
     values = profit[column].to_numpy(dtype=float)
     kept = rest & (values >= 0)
     data = profit.loc[kept, list(dict.fromkeys([column, *features]))]

@@ -9,6 +9,7 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_range
 from crmlib.customers._log import as_day, dated, end_of, fetch, money_of, open_columns, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_optional
 from crmlib.errors import CrmError, DataError, did_you_mean
@@ -73,8 +74,7 @@ def experiment_outcomes(
     0           a       1   30.0          10.0
     1           b       0    0.0           0.0
     """
-    if not days >= 1:
-        raise CrmError(f"days is {days}; give the length of the window in days, 1 or more")
+    check_range("days", days, "the length of the window in days, 1 or more", least=1)
     last = as_day(as_of, "as_of")
     if missing := lacking(transactions=transactions, experiments=experiments):
         return no_rows(_COLUMNS, missing)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_range
 from crmlib.customers._log import as_day, dated, end_of, fetch, open_columns, seen_by, with_ids_of
 from crmlib.data.sources import as_transactions, lacking, open_table
-from crmlib.errors import CrmError
 from crmlib.no_rows import no_rows
 from crmlib.statistics import check_level, normal_quantile
 
@@ -68,8 +68,7 @@ def programme_enrolments(
     0           a    True         30.0
     1           b   False         20.0
     """
-    if not months >= 1:
-        raise CrmError(f"months is {months}; give the length of the windows in whole months, 1 or more")
+    check_range("months", months, "the length of the windows in whole months, 1 or more", least=1)
     if missing := lacking(transactions=transactions, loyalty_ledger=loyalty_ledger):
         return no_rows(_COMPARED, missing)
     monthly = _monthly(transactions, as_of)
@@ -116,7 +115,7 @@ def _joining(loyalty_ledger: Any, transactions: Any) -> pd.DataFrame:
 
 
 def _event(slices: dict[int, pd.DataFrame], month: int, months: int) -> pd.DataFrame:
-    """The customers of one month who were no members before it."""
+    """The active customers of one month who were not members before it."""
     here = slices[month]
     here = here[(here["purchases"] > 0) & ~(here["joining"] < month)].set_index("customer_id")
     event = pd.DataFrame(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.economics.acquisition import attribution, costs, early_value, marginal_cac, work
+from crmlib.economics.acquisition import attribution as _attribution
 from crmlib.economics.acquisition import channel_values as _channel_values
+from crmlib.economics.acquisition import costs, work
+from crmlib.economics.acquisition import early_value as _early_value
 from crmlib.economics.acquisition import funnel as funnels
+from crmlib.economics.acquisition import marginal_cac as _marginal_cac
 from crmlib.economics.acquisition import values as curves
 from crmlib.economics.acquisition.data import AcquisitionData
 from crmlib.findings import Estimate
@@ -59,10 +60,13 @@ class Acquisition(AcquisitionData):
     cost_per_customer, cost_parts = costs.acquisition_cost, costs.cost_parts
     value_by_age, value_curve, to_come = curves.value_by_age, curves.value_curve, curves.to_come
     targets, channel_values = curves.targets, _channel_values.of_firm
+    target_sensitivity = staticmethod(curves.target_sensitivity)
+    early_value, marginal_cac = _early_value.early_value, _marginal_cac.marginal_cac
     # From prospects to customers.
     funnel, leaks, traffic = funnels.funnel, funnels.leaks, funnels.traffic
     rivals, rivals_apart = funnels.rivals, funnels.rivals_apart
     open_prospects, followed = funnels.open_prospects, funnels.followed
+    attribution = _attribution.attribution
     # Months and years.
     receipts, workload = work.receipts, work.workload
 
@@ -79,23 +83,6 @@ class Acquisition(AcquisitionData):
         groups = curves.groups_of(self, "channel") if self.value == "contribution" else []
         year = {name: curves.age_curve(money, acquired, self.day) for name, money, acquired in groups}
         return costs.unit_costs(self, {name: curve.within(funnels.LIFE_DAYS) for name, curve in year.items()})
-
-    def target_sensitivity(self, row: Any) -> pd.DataFrame:
-        """How do the two targets fare at other costs and other bars, for a row of `targets`?"""
-        return curves.target_sensitivity(row)
-
-    def attribution(self, touchpoints: Any) -> pd.DataFrame:
-        """With how many of the wins do four rules credit each channel? See `attribution.attribution`."""
-        return attribution.attribution(touchpoints, self.leads, as_of=self.day)
-
-    def marginal_cac(self) -> pd.DataFrame:
-        """What would one more customer cost by a larger budget of each channel? See `marginal_cac.marginal_cac`."""
-        return marginal_cac.marginal_cac(self.leads, self.marketing_spend, as_of=self.day)
-
-    def early_value(self) -> pd.DataFrame:
-        """How soon can the value of new customers be told, after 0, 7, 30, 90 days? See `early_value.early_value`."""
-        known = dict(as_of=self.day, margin=self.margin, new_from=self.new_from)
-        return early_value.early_value(self.transactions, **known, days=(0, 7, 30, 90), horizon_days=365)
 
     def key_figures(self) -> dict[str, Estimate]:
         """New customers of the last complete months, what one costs, and the days until that is earned back."""

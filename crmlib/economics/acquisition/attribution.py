@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
-from crmlib.customers._log import as_day, end_of, fetch, open_columns
+from crmlib.customers._log import end_of, fetch, open_columns
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition import sentences
+from crmlib.economics.acquisition.data import AcquisitionData
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows
@@ -22,7 +23,7 @@ COLUMNS = ("channel", "paths", *METHODS, "removal_effect")
 START, WON, LOST = "(start)", "(won)", "(lost)"
 
 
-def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
+def attribution(data: AcquisitionData, touchpoints: Any) -> pd.DataFrame:
     """How many of the customers won does each rule credit to each channel?
 
     A path is what a prospect met until won or lost, in order of time (of contacts at the same time in one that chance
@@ -33,10 +34,6 @@ def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
     ----------
     touchpoints : ibis.Table or DataFrame
         `lead_id, channel, date`; contacts that the firm made (`direction` "out") are left out.
-    leads : ibis.Table or DataFrame
-        `lead_id, won_on, lost_on`.
-    as_of : date or str
-        Last day that counts.
 
     Returns
     -------
@@ -56,13 +53,14 @@ def attribution(touchpoints: Any, leads: Any, *, as_of: Any) -> pd.DataFrame:
     ...                       "lost_on": pd.to_datetime([None, "2024-01-09"])})
     >>> touchpoints = pd.DataFrame({"lead_id": [1, 1, 2], "channel": ["a", "b", "a"],
     ...                             "date": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-01"])})
-    >>> attribution(touchpoints, leads, as_of="2024-01-31").set_index("channel")["last_touch"].to_dict()
+    >>> data = AcquisitionData(None, "2024-01-31", leads=leads)
+    >>> attribution(data, touchpoints).set_index("channel")["last_touch"].to_dict()
     {'a': 0.0, 'b': 1.0}
     """
-    contacts, prospects = open_optional(touchpoints), open_optional(leads)
+    contacts, prospects = open_optional(touchpoints), open_optional(data.leads)
     if contacts is None or prospects is None:
         return no_rows(COLUMNS, f"no table {'touchpoints' if contacts is None else 'leads'}")
-    met = _contacts(contacts, prospects, ibis.literal(end_of(as_day(as_of, "as_of"))))
+    met = _contacts(contacts, prospects, ibis.literal(end_of(data.day)))
     steps = _steps(met)
     if steps.empty:
         return no_rows(COLUMNS, "no path of a prospect who was won or lost")

@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_columns, check_share
 from crmlib.customers._log import end_of, fetch
 from crmlib.customers.rfm.summary import rfm_summary
 from crmlib.data.engine import has_rows
 from crmlib.economics.acquisition import sentences
 from crmlib.economics.acquisition.costs import acquisition_cost
 from crmlib.economics.acquisition.data import UNKNOWN, AcquisitionData
-from crmlib.economics.formula_clv import check_share
 from crmlib.errors import DataError, FitError
 from crmlib.findings import with_finding
-from crmlib.models._histories import require_columns
 from crmlib.models._inference import Array
 from crmlib.models.base import LikelihoodModel
 from crmlib.models.beta_geo import BetaGeoModel
@@ -83,7 +82,7 @@ def channel_values(
     check_share("margin", margin)
     if not len(customers):
         return no_rows(COLUMNS, "no customer with a purchase and a channel")
-    require_columns(customers, ("channel", "net"))
+    check_columns("customers", customers, ("channel", "net"))
     if missing := int(customers["channel"].isna().sum()):
         raise DataError(f"channel is missing for {missing:,} customers; leave them out, or give them a name")
     known = customers.reset_index(drop=True)
@@ -131,7 +130,7 @@ def channel_values(
     return with_finding(table.reset_index(drop=True), sentences.worth_of_channels, between, LEVEL)
 
 
-def of_firm(data: AcquisitionData, horizon: str = "36M") -> pd.DataFrame:
+def of_firm(data: AcquisitionData) -> pd.DataFrame:
     """What does a customer of each channel bring, what is expected included, and is the cost earned back?
 
     One row per `channel`, the most valuable first; see `channel_values`. `worth` is contribution from the first
@@ -148,7 +147,7 @@ def of_firm(data: AcquisitionData, horizon: str = "36M") -> pd.DataFrame:
     summary = rfm_summary(data.transactions, as_of=data.day)
     customers = summary.merge(people[["customer_id", "channel"]], on="customer_id")
     cac = costs.set_index("channel")["cac"].to_dict() if len(costs) else {}
-    return channel_values(customers, margin=margin, cac=cac, horizon=horizon, earlier=_year_before(data))
+    return channel_values(customers, margin=margin, cac=cac, earlier=_year_before(data))
 
 
 def _year_before(data: AcquisitionData) -> pd.DataFrame | None:
@@ -165,7 +164,7 @@ def _year_before(data: AcquisitionData) -> pd.DataFrame | None:
 
 
 def _draws(model: LikelihoodModel, random: np.random.Generator) -> Array:
-    """Parameters as the data may have them; those that the data do not tell stay where they are."""
+    """Draws of the parameters from their uncertainty; parameters that are not identified stay fixed."""
     values, vectors = np.linalg.eigh(np.nan_to_num(model._log_covariance))
     root = vectors * np.sqrt(np.maximum(values, 0))
     away = random.standard_normal((DRAWS, len(root))) @ root.T

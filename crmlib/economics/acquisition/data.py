@@ -13,12 +13,13 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_columns, check_range
 from crmlib.customers._log import end_of, fetch, with_ids_of
 from crmlib.customers.audit.months import last_months
 from crmlib.data.sources import open_optional, optional
 from crmlib.economics.acquisition.closing import closing
 from crmlib.economics.firm import FirmTables
-from crmlib.errors import CrmError, DataError
+from crmlib.errors import DataError
 
 STAGES = ("interested", "considered", "activated", "won")  # after the prospect is known, in their order
 ALL, UNKNOWN = "all channels", "(not known)"
@@ -47,12 +48,11 @@ class AcquisitionData(FirmTables):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("months", "close_days"):
-            if getattr(self, name) < 1:
-                raise CrmError(f"{name} is {getattr(self, name)}; give a whole number from 1")
+            check_range(name, getattr(self, name), "a whole number from 1", least=1)
 
     @cached_property
     def window(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """First and last day of the last complete months, for which costs are told."""
+        """First and last day of the last complete months, for which costs are given."""
         first, last = last_months(self.months, as_of=self.day)
         return pd.Timestamp(first), pd.Timestamp(last)
 
@@ -62,9 +62,7 @@ class AcquisitionData(FirmTables):
         rows = open_optional(self.leads)
         if rows is None:
             return None
-        for name in ("lead_id", "created", "channel"):
-            if name not in rows.columns:
-                raise DataError(f"leads has no column {name!r}; it needs lead_id, created and channel")
+        check_columns("leads", rows, ("lead_id", "created", "channel"))
         end = ibis.literal(end_of(self.day))
         dates = {name: _date(rows, column, end) for name, column in {**_DATES, "lost": "lost_on"}.items()}
         facts = {name: optional(rows, name, "string") for name in ("customer_id", "won_from")}
@@ -169,8 +167,7 @@ class AcquisitionData(FirmTables):
         if rows is None:
             empty = pd.DataFrame(columns=[*names, "amount", "refunds", "impressions", "clicks", "impossible"])
             return empty.astype({"date": "datetime64[us]", "amount": float, "organic": bool})
-        if lost := [name for name in ("date", "channel", "amount") if name not in rows.columns]:
-            raise DataError(f"marketing_spend has no column {lost[0]!r}; it needs date, channel and amount")
+        check_columns("marketing_spend", rows, ("date", "channel", "amount"))
         if "currency" in rows.columns:
             found = fetch(rows.select(_.currency).distinct())["currency"].dropna()
             codes = sorted({*found.astype(str), *filter(None, [self.currency])})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 import ibis
 import numpy as np
@@ -12,9 +11,10 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, end_of, fetch, open_columns
+from crmlib.customers._log import end_of, fetch, open_columns
 from crmlib.data.sources import open_optional
 from crmlib.economics.acquisition import sentences
+from crmlib.economics.acquisition.data import AcquisitionData
 from crmlib.findings import with_finding
 from crmlib.models._inference import Array
 from crmlib.no_rows import no_rows
@@ -37,21 +37,13 @@ LIKELY_APART = 0.1  # before the data speak: half-normal with this scale
 CHASES = 0.01  # p-value below which a budget is held to follow the prospects of the month before
 
 
-def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFrame:
+def marginal_cac(data: AcquisitionData) -> pd.DataFrame:
     """What would one more customer cost by a larger budget of a channel?
 
     Wins of the prospects who came in a month are set against the budgets of that month in their market: the channel's
     own ones and those of others, for it may help them to win. Markets, and their good and bad times, are taken out.
     The rest of a budget's changes must have no reason that also brings prospects, as where chance decided on it.
-
-    Parameters
-    ----------
-    leads : ibis.Table or DataFrame
-        `created, won_on`, optionally `market`.
-    marketing_spend : ibis.Table or DataFrame
-        `date, channel, amount`, optionally `market`, and `organic` (left out).
-    as_of : date or str
-        Last day that counts. Wins of late months are scaled up by the time to close of earlier ones.
+    Organic spend is left out. Wins of late months are scaled up by the time to close of earlier ones.
 
     Returns
     -------
@@ -69,10 +61,10 @@ def marginal_cac(leads: Any, marketing_spend: Any, *, as_of: Any) -> pd.DataFram
     Zeger, Biometrika 73, 1986) and Student's t. How much channels help others is learned of all together: the effects
     lean on their mean as far as they do not differ (Efron & Morris, JASA 70, 1975).
     """
-    prospects, money = open_optional(leads), open_optional(marketing_spend)
+    prospects, money = open_optional(data.leads), open_optional(data.marketing_spend)
     if prospects is None or money is None:
         return no_rows(COLUMNS, f"no table {'leads' if prospects is None else 'marketing_spend'}")
-    cells = _cells(prospects, money, as_day(as_of, "as_of"))
+    cells = _cells(prospects, money, data.day)
     if cells.budgets.empty:
         return no_rows(COLUMNS, "no month with both spend and prospects of whom half have decided")
     found, apart = _effects(cells)
@@ -176,7 +168,9 @@ def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
         np.hstack([np.diag((slope * only).sum(axis=0)) for slope in slopes.values()]) for only in (True, mine)
     )
     weights, size = np.vstack([everywhere, own]), 3 * len(known)
-    each = [_leaning(place[:size], one[:size, :size], weights, len(known)) for one in covariances]
+    each = [
+        _leaning(place[:size], covariance[:size, :size], weights, len(known)) for covariance in covariances
+    ]
     # By clusters the covariance is too small now and then: wins vary at least as by chance alone.
     wins, spread = max(each, key=lambda pair: float(np.trace(pair[1])))
     reach = float(stdtrit(free, (1 + LEVEL) / 2)) * np.sqrt(np.diag(spread))
@@ -237,7 +231,7 @@ def _left_over(values: Array, explained_by: Array) -> Array:
 
 
 def _why_not(left: Array, budget: pd.Series, brought: pd.Series, moved: Array, market: pd.Index) -> str:
-    """Why the budget of a channel tells nothing; empty where it may."""
+    """Why the marginal cost of a channel cannot be estimated; empty if it can."""
     from scipy.special import stdtr
 
     if left.std() < LEAST_VARIATION:
@@ -258,7 +252,7 @@ def _why_not(left: Array, budget: pd.Series, brought: pd.Series, moved: Array, m
 def _poisson(
     design: Array, wins: Array, offset: Array, together: int, free: int
 ) -> tuple[Array, Array, Array]:
-    """Coefficients; their covariance by clusters of so many rows, and by chance alone; expected wins."""
+    """Coefficients, their covariance (clustered and by chance alone), and the expected wins."""
     mean = np.maximum(wins, 0.5)
     for _step in range(50):
         work = np.log(mean) - offset + (wins - mean) / mean

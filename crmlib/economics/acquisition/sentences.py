@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import MET, NOT_MET, UNNAMED, Compared, Estimate, compared
+from crmlib.findings import MET, NOT_MET, UNNAMED, Compared, Estimate, compared, money
 from crmlib.statistics import Array, normal_quantile, percentile_interval
 
 Ends = tuple[float, float]
@@ -18,9 +17,6 @@ Ends = tuple[float, float]
 def set_apart(sentence: str, difference: float, ends: Ends, unit: fmt.Unit = "money") -> Compared:
     """A sentence that compares, with the difference and the ends of its interval."""
     return compared(sentence, Estimate(difference, unit, *ends, currency=UNNAMED))
-
-
-money = partial(fmt.money, currency=UNNAMED)
 
 
 def cost_of_customers(table: pd.DataFrame, by: str, apart: tuple[float, float]) -> str:
@@ -200,7 +196,7 @@ def targets_in_words(table: pd.DataFrame) -> str:
     back = f"earned back in {fmt.write(row['adjusted'], 'M')}" if earned else "not earned back yet"
     sentence = f"LTV is {fmt.number(row['ratio'], 2)} × CAC (target 3: {row['ratio_verdict']})"
     sentence += f", and CAC is {back} (target 12: {row['payback_verdict']})"
-    apart = fmt.listing([*map(str, table.loc[table["conflict"], table.columns[0]])])
+    apart = fmt.listing([*map(str, table.loc[table["conflict"], "channel"])])
     return f"{sentence}; the two targets conflict for {apart}" if apart else sentence
 
 
@@ -234,7 +230,7 @@ def credit_of_channels(table: pd.DataFrame, wins: int) -> str:
 
 
 def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
-    """Where one more customer costs least, and of how many channels it cannot be told.
+    """Where one more customer costs least, and for how many channels this is unknown.
 
     `spread`: covariance of the wins that a rise of each budget by its own size would bring.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,15 +174,13 @@ def groups_of(data: AcquisitionData, by: str) -> list[tuple[Any, pd.DataFrame, p
     return [(ALL, *frames), *some] if by == "channel" else some
 
 
-def value_by_age(data: AcquisitionData, by: str = "channel", ages: Sequence[int] = AGES) -> pd.DataFrame:
+def value_by_age(data: AcquisitionData, by: str = "channel") -> pd.DataFrame:
     """What has a customer brought within so many days of the first purchase, less the cost of winning one?
 
     By `channel` or `cohort` (quarter) and `age` (days): `customers`, `complete` (all of them are old enough), `brought`
     (contribution, else revenue, per customer acquired), `after_cost` (less CAC), each with its interval, and `basis`:
     complete, or partial and how many customers are old enough.
     """
-    if wrong := [age for age in ages if age < 0 or age % AGE_DAYS]:
-        raise CrmError(f"ages has {wrong[0]}; give days that are whole multiples of {AGE_DAYS}, 0 among them")
     if data.acquired.empty:
         return no_rows(f"{by} {_BY_AGE}", "no new customer in the log")
     costs, found = acquisition_cost(data, by).set_index(by), []
@@ -193,7 +190,7 @@ def value_by_age(data: AcquisitionData, by: str = "channel", ages: Sequence[int]
         known = costs.loc[name] if name in costs.index else {}
         cost, low, high = (known.get(f"cac{end}", np.nan) for end in ("", "_low", "_high"))
         of_cost = 0.0 if cost == 0 else (high - low) / 2 / normal_quantile(0.95)
-        for age in ages:
+        for age in AGES:
             value, error = curve.at(age)
             old = fmt.plural(int(curve.lived[age // AGE_DAYS : age // AGE_DAYS + 1].sum()), "customer")
             row = {by: name, "age": age, "customers": curve.customers, "complete": youngest >= age}
@@ -215,20 +212,20 @@ def value_curve(data: AcquisitionData) -> pd.DataFrame:
     return with_finding(found[found["customers"] > 0], sentences.earned_back, curve.reaches(cac), cac)
 
 
-def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "channel") -> pd.DataFrame:
+def targets(data: AcquisitionData, to_come: pd.Series | None = None) -> pd.DataFrame:
     """Is LTV three times CAC, and is CAC earned back within 12 months?
 
-    By `channel` or `cohort`: what was `brought` within 720 days, or as long as is known; with the expectation of a
+    By `channel`: what was `brought` within 720 days, or as long as is known; with the expectation of a
     model (`to_come`, discounted to today at the rate that it was made with), what was brought so far (never
     discounted). `ltv` (both), its `ratio` to `cac`, months to earn it back (`payback`: at the pace of the first 90
     days; `adjusted`: as observed, with those who leave), the verdicts on the targets, and whether they `conflict`.
     """
-    costs = acquisition_cost(data, by)
+    costs = acquisition_cost(data)
     if costs.empty:
         return costs
-    about, reach, found = costs.dropna(subset=["cac"]).set_index(by), normal_quantile(0.95), []
+    about, reach, found = costs.dropna(subset=["cac"]).set_index("channel"), normal_quantile(0.95), []
     modelled = to_come is not None and len(to_come) > 0
-    for name, money, acquired in groups_of(data, by):
+    for name, money, acquired in groups_of(data, "channel"):
         if name not in about.index:
             continue
         row, curve = about.loc[name], age_curve(money, acquired, data.day)
@@ -245,14 +242,16 @@ def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "
         ends = np.array([ltv["ltv_low"], ltv["ltv_high"]])
         ratios = ends / [row["cac_high"], row["cac_low"]] if cac > 0 else np.full(2, np.inf)
         moved = (replace(curve, value=curve.value + sign * reach * curve.error) for sign in (1, -1))
-        reached = [one.reaches(row[end]) for one, end in zip(moved, ("cac_low", "cac_high"), strict=True)]
+        reached = [
+            end_curve.reaches(row[end]) for end_curve, end in zip(moved, ("cac_low", "cac_high"), strict=True)
+        ]
         months = np.array([*reached, curve.reaches(cac)]) / MONTH_DAYS if cac > 0 else np.zeros(3)
         if np.isinf(months[0]) and longest < MOST_MONTHS.bar * MONTH_DAYS:
             months[:] = np.nan  # too young to have failed
         economics = UnitEconomics(ltv["ltv"], cac, cac / pace if pace > 0 else np.inf, months[2])
         verdicts = LEAST_RATIO.verdict(*ratios), MOST_MONTHS.verdict(*months[:2])
         found.append(
-            {by: name, "customers": curve.customers, "observed_days": days, "brought": brought}
+            {"channel": name, "customers": curve.customers, "observed_days": days, "brought": brought}
             | {"to_come": ahead if modelled else np.nan, "cac": cac, "ratio": economics.ratio, **ltv}
             | {"ratio_low": ratios[0], "ratio_high": ratios[1], "ratio_verdict": verdicts[0]}
             | {"payback": economics.payback, "adjusted": months[2], "adjusted_low": months[0]}
@@ -263,7 +262,7 @@ def targets(data: AcquisitionData, to_come: pd.Series | None = None, by: str = "
 
 
 def to_come(data: AcquisitionData, values: pd.DataFrame) -> pd.Series:
-    """What is expected of a customer acquired so far, by channel, from `values` of `customer_lifetime_value`?"""
+    """What will a customer acquired so far still bring, by channel, by `values` of `customer_lifetime_value`?"""
     if not len(values):
         return pd.Series(dtype=float)
     people = fetch(data.people.select("customer_id", "channel"))

@@ -10,10 +10,10 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
+from crmlib.arguments import check_range
 from crmlib.customers._log import fetch
 from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
-from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 from crmlib.statistics import Array, benjamini_yekutieli, normal_quantile
@@ -39,8 +39,9 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
     expected) with its interval, `chance` (of a lift above 1.1, adjusted for all pairs possible: Benjamini–Yekutieli)
     and the `verdict`. Intervals are by customers, of whom a twentieth at a time is left out.
     """
-    if not 0 < support <= 1:
-        raise CrmError(f"support is {support}; give a share of the orders above 0 and up to 1, such as 0.001")
+    check_range(
+        "support", support, "a share of the orders above 0 and up to 1, such as 0.001", above=0, most=1
+    )
     if data.no_product:
         return no_rows(_COLUMNS, data.no_product)
     held = _held(data)

@@ -10,10 +10,10 @@ import ibis
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_choice, check_range
 from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import open_optional
 from crmlib.economics.firm import FirmTables
-from crmlib.errors import CrmError, did_you_mean
 
 NONE = "(none)"
 OF_LOG = ("category", "product", "channel", "market", "code", "coupon", "campaign")
@@ -38,21 +38,17 @@ class GrowthData(FirmTables):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.within_days < 1:
-            raise CrmError(f"within_days is {self.within_days}; give a number of days from 1")
-        if self.item is not None and self.item not in self.log.columns:
-            raise CrmError(
-                f"item is {self.item!r}, which the log lacks; {did_you_mean(self.item, self.log.columns)}"
-            )
+        check_range("within_days", self.within_days, "a number of days from 1", least=1)
+        check_choice("item", self.item, self.log.columns)
 
     @cached_property
     def product(self) -> str:
-        """The column that says what was bought: the one asked for, `product` or `category`; empty where none does."""
+        """The column that names what was bought: the requested one, else `product` or `category`; empty without any."""
         return self.item or next((name for name in ("product", "category") if name in self.log.columns), "")
 
     @cached_property
     def group(self) -> str:
-        """The column of few values that says what was bought: the one asked for, `category` or `product`."""
+        """The coarse column that names what was bought: the requested one, else `category`, else `product`."""
         return self.item or next((name for name in ("category", "product") if name in self.log.columns), "")
 
     @property

@@ -88,7 +88,7 @@ def _scores(known: Bought, method: str, who: Any) -> Iterator[tuple[Any, Array]]
 
 
 def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
-    """How well can the next product that a customer has never bought before be told?
+    """How well can a customer's next new product be predicted?
 
     By `method`, learned before the last `horizon_days` and tested on them: "item-to-item" (cosine of the customers of
     two products; Linden, Smith & York, IEEE Internet Computing 7(1), 2003) and "popularity" (in the line of business).

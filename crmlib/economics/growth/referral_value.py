@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import check_range
 from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import GrowthData
 from crmlib.economics.growth.referrals import BY, group_of, used_links, why_no_links
@@ -38,10 +39,9 @@ def type_one_share(
         )
     rows: list[tuple[str, float, float]] = [(NOTHING, 0.0, 1.0)]
     if offer_share is not None:
-        if not 0 < offer_share < 1:
-            raise CrmError(
-                f"offer_share is {offer_share}; give a share between 0 and 1: of the referred who got an offer"
-            )
+        check_range(
+            "offer_share", offer_share, "the share of the referred who got an offer", above=0, below=1
+        )
         offered = used_links(data)["referral_offer"].astype("boolean").fillna(False)
         rows.append((OFFER, won_by_offer(int(offered.sum()), int((~offered).sum()), offer_share), 1.0))
     if entered is not None:
@@ -111,8 +111,7 @@ def referral_account(
     the cost alone.
     """
     for name, amount in (("saved", saved), ("reward", reward)):
-        if not 0 <= amount < np.inf:
-            raise CrmError(f"{name} is {amount}; give money per customer, 0 or more")
+        check_range(name, amount, "money per customer, 0 or more", least=0)
     if share.empty:
         return no_rows(_ACCOUNT, why_no_links(data))
     used = used_links(data)
@@ -144,7 +143,7 @@ def referral_account(
 
 
 def _bounds(share: pd.DataFrame) -> np.ndarray:
-    """The lower and the upper share of type one that are used."""
+    """The lower and upper share of type one customers used in the bounds."""
     return share.loc[share["used"], ["low", "high"]].to_numpy(dtype=float).ravel()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice
 from crmlib.data.sources import lacking
 from crmlib.economics.growth import sentences
 from crmlib.economics.growth.data import NONE, GrowthData
@@ -132,8 +133,7 @@ def referral_wins(data: GrowthData, by: str | None = None) -> pd.DataFrame:
     By `group` (all, or `by` "recommender_type" or "referral_offer" of the recommended) and `age` in days: `customers`
     who are that old, `wins` that were seen, and the mean `wins_per_customer` with its interval.
     """
-    if by is not None and by not in BY:
-        raise CrmError(f"by is {by!r}; allowed: None, {', '.join(BY)}")
+    check_choice("by", by, BY)
     used, joined = used_links(data), joined_on(data).dropna()
     if used.empty:
         return no_rows(_WINS, why_no_links(data))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, Estimate, compared
-
-money = partial(fmt.money, currency=UNNAMED)
+from crmlib.findings import UNNAMED, Estimate, compared, money
 
 
 def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str:
@@ -29,7 +25,7 @@ def pairs_in_words(table: pd.DataFrame, possible: int, least_lift: float) -> str
 
 
 def next_product_in_words(table: pd.DataFrame, offers: int, days: int, low: float, high: float) -> str:
-    """Whether products bought by the same customers tell the next one better than popularity."""
+    """Whether products bought by the same customers predict the next one better than popularity."""
     ours, popular = (table.set_index("method").loc[name] for name in ("item-to-item", "popularity"))
     gap = Estimate(float(ours["hit_rate"] - popular["hit_rate"]), "points", low, high)
     who, shown = fmt.plural(ours["customers"], "customer"), fmt.plural(offers, "product")

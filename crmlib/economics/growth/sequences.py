@@ -1,4 +1,4 @@
-"""From order to order: how long until the next one, and what follows on what."""
+"""From order to order: the time until the next order, and which product follows which."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crmlib.arguments import check_range
 from crmlib.customers._log import fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
@@ -21,7 +22,6 @@ from crmlib.data.sources import lacking
 from crmlib.economics.firm import FirmTables
 from crmlib.economics.life_cycle.moves import Chain, chain
 from crmlib.economics.life_cycle.values import LONGEST_MONTHS, simulated_values
-from crmlib.errors import CrmError
 from crmlib.no_rows import unless
 
 PROSPECTS = ("prospect", "new prospect", "acquired", "activated", "activated but not bought", "given up")
@@ -52,13 +52,10 @@ class LifeCycleData(FirmTables):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks = [("months", self.months < 1, "a whole number from 1")]
+        check_range("months", self.months, "a whole number from 1", least=1)
         endless = "a whole number from 1, or None for no end"
-        checks += [("horizon_months", self.horizon_months is not None and self.horizon_months < 1, endless)]
-        checks += [("discount_rate", not self.discount_rate > 0, "a rate per year above 0, such as 0.10")]
-        for name, wrong, allowed in checks:
-            if wrong:
-                raise CrmError(f"{name} is {getattr(self, name)}; give {allowed}")
+        check_range("horizon_months", self.horizon_months, endless, least=1)
+        check_range("discount_rate", self.discount_rate, "a rate per year above 0, such as 0.10", above=0)
 
     @cached_property
     def table(self) -> Rules:

@@ -1,4 +1,4 @@
-"""One life cycle for all, or one for each market and product type? Judged in money, on later months."""
+"""One life cycle for all, or one for each market and product type? Tested in money on later months."""
 
 from __future__ import annotations
 
@@ -116,9 +116,11 @@ def drift(life: LifeCycleData) -> pd.DataFrame:
     for by in BY:
         groups = _groups(life, by, start + 12)
         chains = {} if groups is None else _chains(life, groups, range(start, life.data.last))
-        under = pd.DataFrame({name: one.moved[:, kept].sum(axis=(1, 2, 3)) for name, one in chains.items()})
+        under = pd.DataFrame(
+            {name: moves.moved[:, kept].sum(axis=(1, 2, 3)) for name, moves in chains.items()}
+        )
         over = pd.DataFrame(
-            {name: one.moved[:, kept][..., lost].sum(axis=(1, 2, 3)) for name, one in chains.items()}
+            {name: moves.moved[:, kept][..., lost].sum(axis=(1, 2, 3)) for name, moves in chains.items()}
         )
         for name in chains:
             others = over.drop(columns=name).sum(axis=1) / under.drop(columns=name).sum(axis=1)
@@ -173,9 +175,9 @@ def _chains(life: LifeCycleData, groups: pd.DataFrame, months: range) -> dict[st
 
 def _of_all(chains: list[Chain]) -> tuple[Array, Array]:
     """The transition matrix and the money of all groups together."""
-    moved = sum(one.moved.sum(axis=(0, 2)) for one in chains)
+    moved = sum(group.moved.sum(axis=(0, 2)) for group in chains)
     money, people = (
-        sum(getattr(one, name).sum(axis=(0, 2)) for one in chains) for name in ("money", "people")
+        sum(getattr(group, name).sum(axis=(0, 2)) for group in chains) for name in ("money", "people")
     )
     return rows_of_shares(np.asarray(moved)), np.divide(
         money, people, out=np.zeros_like(money), where=people > 0
@@ -185,7 +187,7 @@ def _of_all(chains: list[Chain]) -> tuple[Array, Array]:
 def _drawn_to_all(chains: list[Chain]) -> tuple[Array, Array]:
     """Matrices and money of each group, drawn to those of all as far as the groups differ by chance."""
     matrix, money = _of_all(chains)
-    counts = np.array([one.moved.sum(axis=(0, 2)) for one in chains])  # group, state, next
+    counts = np.array([group.moved.sum(axis=(0, 2)) for group in chains])  # group, state, next
     ways, moneys = np.repeat(matrix[None], len(chains), axis=0), np.repeat(money[None], len(chains), axis=0)
     for place in range(len(matrix)):
         rows, base = counts[:, place, :-1], matrix[place]
@@ -193,7 +195,7 @@ def _drawn_to_all(chains: list[Chain]) -> tuple[Array, Array]:
             weight = best_weight(rows, base)
             ways[:, place] = (rows + weight * base) / (rows.sum(axis=1, keepdims=True) + weight)
         ratios = np.array(
-            [ratio(one.money[:, place].sum(axis=1), one.people[:, place].sum(axis=1)) for one in chains]
+            [ratio(group.money[:, place].sum(axis=1), group.people[:, place].sum(axis=1)) for group in chains]
         )
         moneys[:, place] = drawn_to(money[place], ratios)
     return ways, moneys

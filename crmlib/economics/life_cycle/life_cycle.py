@@ -190,7 +190,8 @@ class LifeCycle(LifeCycleData):
         found = found[(found["moved"] > 0) | (found["state"] == found["next_state"])]
         people = found["state"].map(self.counts.iloc[-1]).astype(int)
         found = found.assign(people=people, moved=found["moved"] / len(self.chain.moved))
-        hop = found["next_state"] == found["state"].map({one.name: one.next for one in self.table.states})
+        hops = {state.name: state.next for state in self.table.states}
+        hop = found["next_state"] == found["state"].map(hops)
         found["way"] = np.select([hop, found["next_state"].isin(LOST)], ["next hop", "lost"], "other")
         found = found[["state", "next_state", "people", "moved", "probability", "way"]]
         return with_finding(found, sentences.busiest_way)
@@ -229,7 +230,7 @@ class LifeCycle(LifeCycleData):
         """
         found = people_at(self.data, self.data.last)
         found["state"] = [self.table.names[place] for place in found.pop("place")]
-        found["owner"] = found["state"].map({one.name: one.owner for one in self.table.states})
+        found["owner"] = found["state"].map({state.name: state.owner for state in self.table.states})
         found["value"] = found["state"].map(self.worth)
         order = ["value", "p_no_purchase", "customer_id"]
         found = found.rename(columns={"person": "customer_id"})[_PEOPLE.split()]

@@ -1,4 +1,4 @@
-"""Contacts by silence: what one does, what one costs, and after how many months to stop."""
+"""Contacts by months of silence: their effect, their cost, and when to stop."""
 
 from __future__ import annotations
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.findings import UNNAMED, Estimate, compared
+from crmlib.findings import UNNAMED, Estimate, compared, money
 from crmlib.statistics import difference_of_shares
-
-money = partial(fmt.money, currency=UNNAMED)
 
 
 def states_today(table: pd.DataFrame) -> str:

@@ -126,7 +126,7 @@ def contact_policy(
     effect: float | None,
     contacted: float = 0.0,
 ) -> pd.DataFrame:
-    """After which silence contacts should stop: the value of each policy, for one who has just bought.
+    """After how many silent months contacts should stop: each policy's value for a customer who has just bought.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ def not_tested(
 def _interval(
     terms: RetentionTerms, retained: float, customers: float, contribution_error: float
 ) -> tuple[float, float]:
-    """Ends of the rise, where retention and margin are only known so far."""
+    """Interval of the rise, from the uncertainty of retention and margin."""
     r, margin = terms.drawn(retained, customers, contribution_error)
     raised = np.minimum(r + POINTS, 1.0)
     today = terms.gross(r) * margin - terms.acquisition_cost

@@ -19,7 +19,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from crmlib import format as fmt
-from crmlib.economics.formula_clv import check_share, first_margin
+from crmlib.arguments import check_range, check_share
+from crmlib.economics.formula_clv import first_margin
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate
 from crmlib.models.shifted_beta_geo import ShiftedBetaGeoModel
@@ -59,10 +60,7 @@ class RetentionTerms:
     timing: str = "now"
 
     def __post_init__(self) -> None:
-        if not 0 < self.contribution < np.inf:
-            raise CrmError(
-                f"contribution is {self.contribution!r}; give money per customer and period, above 0"
-            )
+        check_range("contribution", self.contribution, "money per customer and period, above 0", above=0)
         check_share("retention_rate", self.retention_rate)
         if not 0 <= self.discount_rate < np.inf or self.discount_rate + 1 - self.retention_rate <= 0:
             raise CrmError(
@@ -70,14 +68,12 @@ class RetentionTerms:
                 "period, 0 or more, and above 0 where nobody leaves (10 % is 0.10)"
             )
         for name in _COSTS:
-            if not (0 <= getattr(self, name) < np.inf or np.isnan(getattr(self, name))):
-                raise CrmError(
-                    f"{name} is {getattr(self, name)!r}; give money, 0 or more, or nan if not known"
-                )
+            if not np.isnan(getattr(self, name)):
+                check_range(name, getattr(self, name), "money, 0 or more, or nan if not known", least=0)
         first_margin(self.timing, self.retention_rate, self.discount_rate)
 
     def counted(self) -> RetentionTerms:
-        """The same before costs that are not known: they are left out, and whoever uses this has to say so."""
+        """The same before unknown costs: they are left out, which the caller has to say."""
         acquisition, programme = (float(np.nan_to_num(getattr(self, name))) for name in _COSTS)
         return replace(self, acquisition_cost=acquisition, programme_cost=programme)
 
@@ -194,7 +190,7 @@ class RetentionTerms:
         return pd.DataFrame({"points": more, "retention_rate": rates, "gain": gain, "affordable_cost": cost})
 
     def drawn(self, retained: float, customers: float, contribution_error: float) -> tuple[Array, Array]:
-        """Retention rates, and margins relative to the known one, as they may be from what was counted."""
+        """Draws of retention rates and relative margins from the uncertainty of the counts."""
         random = np.random.default_rng(0)
         rates = random.beta(retained + 0.5, customers - retained + 0.5, _DRAWS)
         return rates, random.normal(self.contribution, contribution_error, _DRAWS) / self.contribution

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from crmlib import format as fmt
+from crmlib.arguments import check_range, check_share
 from crmlib.customers._log import acquired_by, as_day
 from crmlib.data.sources import open_optional
-from crmlib.economics.formula_clv import check_share
 from crmlib.errors import CrmError, FitError
 from crmlib.statistics import normal_quantile
 
@@ -67,10 +67,8 @@ def judged_curve(*, spend: float, rate: float, ceiling: float) -> ResponseCurve:
     (0.1386, 0.3)
     """
     check_share("ceiling", ceiling)
-    if not 0 < rate < ceiling:
-        raise CrmError(f"rate is {rate}; it must lie above 0 and below the ceiling {ceiling}")
-    if not spend > 0:
-        raise CrmError(f"spend is {spend}; give the money per head, above 0, that reached the rate {rate}")
+    check_range("rate", rate, f"a share above 0 and below the ceiling {ceiling}", above=0, below=ceiling)
+    check_range("spend", spend, f"the money per head, above 0, that reached the rate {rate}", above=0)
     return ResponseCurve(ceiling, math.log(ceiling / (ceiling - rate)) / spend, (spend, spend))
 
 
@@ -226,8 +224,7 @@ class EquityTest:
         >>> [round(amount, 2) for amount in (plan.acquisition_spend, plan.retention_spend, plan.found.equity)]
         [9.49, 16.32, 10.18]
         """
-        if budget is not None and not 0 <= budget < math.inf:
-            raise CrmError(f"budget is {budget!r}; give money per prospect, 0 or more")
+        check_range("budget", budget, "money per prospect, 0 or more", least=0)
         # Beyond 40 / steepness a rate hardly rises.
         keep = _best(lambda r: self.of(1.0, r).clv, 40 / self.retention.steepness)
         win = self.acquisition.spend_for(self.of(1.0, keep).clv)

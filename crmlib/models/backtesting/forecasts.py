@@ -50,7 +50,7 @@ class Forecast:
 
 
 def fit_fresh(model: PurchaseModel, calibration: pd.DataFrame) -> PurchaseModel:
-    """Fit a model of the same kind; the one that was given stays as it is."""
+    """Fit a new model of the same kind; the given model is not changed."""
     return type(model)(time_unit=model.time_unit).fit(calibration)
 
 

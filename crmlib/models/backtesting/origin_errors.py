@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.arguments import check_choice
 from crmlib.models._inference import Array
 from crmlib.models.backtesting.forecasts import expected_spend
 from crmlib.models.purchase import PurchaseModel
@@ -104,7 +104,7 @@ class OriginErrors:
         return bool(abs(last["corrected_error"]) > abs(last["error"]))
 
     def interval(self, total: float, level: float = 0.8) -> tuple[float, float]:
-        """Between which values the actual total may lie, of one that is corrected; nan without enough origins."""
+        """Interval of the actual total around a corrected forecast; nan without enough origins."""
         check_level(level)
         half = float(stdtrit(len(self.tests), (1 + level) / 2)) * self.spread
         return total * float(np.exp(-half)), total * float(np.exp(half))
@@ -143,8 +143,7 @@ def learn_from_origins(errors: pd.DataFrame, horizon_days: int, *, model: str | 
     >>> found.model, round(found.correction, 3), round(float(found.tests["corrected_error"].iloc[-1]), 3)
     ('Pareto/NBD', 1.082, -0.026)
     """
-    if model is not None and model not in errors.columns:
-        raise CrmError(f"model is {model!r}; {did_you_mean(model, list(errors.columns))}")
+    check_choice("model", model, errors.columns)
     everything, count = errors.to_numpy(dtype=float), len(errors)
     usable = np.isfinite(everything).all(axis=0) & (everything > -1).all(axis=0)
     usable &= [model is None or name == model for name in errors.columns]
@@ -181,7 +180,7 @@ def learn_from_origins(errors: pd.DataFrame, horizon_days: int, *, model: str | 
 
 
 def _learn(logs: Array, overlap: Array, place: int) -> tuple[int, float, float]:
-    """From all origins but one: the model that errs least, its shrunk mean error, and what they are worth."""
+    """From all other origins: the model with the smallest error, its shrunk mean error, and their effective number."""
     count = len(logs)
     rows = [other for other in range(count) if other != place] or [place]
     which = int((logs[rows] ** 2).mean(axis=0).argmin())

@@ -129,7 +129,7 @@ def ranking(score: Array, purchases: Array, spend: Array) -> dict[str, float]:
 def best_rivals(
     forecasts: Sequence[Forecast], transactions: Any, halves: pd.DataFrame, random_state: int
 ) -> dict[str, Score]:
-    """By model the best ranking without one, and how much more of the spend its first fifth brings."""
+    """For each model, the best simple ranking, and how much more of the spend that ranking's top fifth has."""
     rivals, spend = rankings_without_a_model(transactions, halves), _happened(halves)[1]
     own = {forecast.name: forecast.ranks_by for forecast in forecasts}
     ranked = {name: Ranking(score, spend) for name, score in (rivals | own).items()}
@@ -317,7 +317,7 @@ class PredictiveTotal:
     of_parameters: float
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Low and high end. What the model leaves out is not in it, so it holds fewer totals than its level says."""
+        """Low and high end; too narrow for its level, because effects outside the model are not in it."""
         half = normal_quantile(level) * float(np.hypot(self.of_customers, self.of_parameters))
         return max(self.mean - half, 0.0), self.mean + half
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib.arguments import check_range
 from crmlib.customers.rfm.split import rfm_train_test_split
 from crmlib.errors import CannotAnswerError, CrmError
 from crmlib.findings import with_finding
@@ -123,8 +124,7 @@ def segment_backtest(
     )
     if halves.empty:
         raise CannotAnswerError(f"no customer bought up to {calibration_end}; give a later day")
-    if resamples < 1:
-        raise CrmError(f"resamples is {resamples}; allowed: 1 or more, such as 200")
+    check_range("resamples", resamples, "1 or more, such as 200", least=1)
     length = float(halves["holdout_T"].iloc[0])
     money = fit_spend(GammaGammaModel() if spend_model is None else spend_model, halves)
     (forecast,) = model_forecasts([ModifiedBetaGeoModel()], halves, length, money)
@@ -215,7 +215,7 @@ class Grouping:
 
     @classmethod
     def of_ranking(cls, name: str, ranking: Array) -> Self:
-        """A ranking, and the tenths of customers by it as groups; equal values share one."""
+        """A ranking, and its tenths of customers as groups; equal values are in the same tenth."""
         worth, first, level = np.unique(ranking, return_index=True, return_inverse=True)
         return cls(name, level, np.unique(tenths(ranking)[first], return_inverse=True)[1], worth)
 

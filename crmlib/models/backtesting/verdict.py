@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
-from crmlib.errors import CrmError, did_you_mean
+from crmlib.arguments import check_choice
 from crmlib.findings import CARE, REFUSE, Reason, Rules, Verdict, judge, limit
 
 
@@ -110,8 +110,7 @@ def verdicts(
 
 def _row(scores: pd.DataFrame, model: str) -> pd.Series:
     names = scores.loc[scores["kind"] == "model", "model"].tolist()
-    if model not in names:
-        raise CrmError(f"model is {model!r}, which the backtest has not; {did_you_mean(model, names)}")
+    check_choice("model", model, names)
     return scores.set_index("model").loc[model]
 
 

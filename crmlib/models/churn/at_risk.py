@@ -27,12 +27,11 @@ class CustomersAtRisk:
     """Who may leave, and how that was found.
 
     `customers`: the likeliest to leave first: `customer_id`, `p_churn`, `reason_1` … as of `ChurnModel.reasons`.
-    `explained_by`: how the reasons were found. `notes`: the same in a sentence, what is named as nobody's reason, and
-    values among these customers that the model had never seen.
+    `notes`: how the reasons were found, what is named as nobody's reason, and values among these customers that the
+    model had never seen.
     """
 
     customers: pd.DataFrame
-    explained_by: str
     notes: tuple[str, ...] = ()
 
 
@@ -75,7 +74,7 @@ def customers_at_risk(
     if data.reason:
         reasons = [f"reason_{number}" for number in range(1, _REASONS + 1)]
         nobody = no_rows(["customer_id", "p_churn", *reasons], data.reason)
-        return CustomersAtRisk(nobody, "there is nothing to explain")
+        return CustomersAtRisk(nobody)
     model = ChurnModel(estimator, random_state=random_state).fit(data, keep_leaks=True)
     among, notes = list(model.kinds), [f"Method for the reasons: {explained_by(model.estimator_)}."]
     if importance is not None:
@@ -85,7 +84,7 @@ def customers_at_risk(
     found = _scored(model, data, evaluation.predictions, among)
     found = found.sort_values("p_churn", ascending=False, kind="stable", ignore_index=True)
     notes += model.surprises(data.unlabelled) if len(data.unlabelled) else ()
-    return CustomersAtRisk(found, explained_by(model.estimator_), tuple(filter(None, notes)))
+    return CustomersAtRisk(found, tuple(filter(None, notes)))
 
 
 def _unnamed(names: list[str]) -> str:

@@ -13,8 +13,9 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from crmlib import format as fmt
+from crmlib.arguments import check_choice
 from crmlib.data.saved_model import SavedModel
-from crmlib.errors import CrmError, DataError, FitError, did_you_mean, not_fitted
+from crmlib.errors import DataError, FitError, not_fitted
 from crmlib.models._inference import Array
 from crmlib.models.churn.candidates import CANDIDATES, LINEAR, Estimator, Rows, compare, make_estimator
 from crmlib.models.churn.data import ChurnData, churn_data, labelled_rows
@@ -114,10 +115,7 @@ class ChurnModel(SavedModel, ClassifierMixin, BaseEstimator):
         """
         from sklearn.utils.validation import validate_data
 
-        if self.estimator not in CANDIDATES:
-            raise CrmError(
-                f"estimator is {self.estimator!r}; {did_you_mean(str(self.estimator), CANDIDATES)}"
-            )
+        check_choice("estimator", self.estimator, CANDIDATES)
         self.classes_, self._left = np.array([False, True]), 1
         if y is not None:
             data = labelled_rows(*self._with_labels(X, y))

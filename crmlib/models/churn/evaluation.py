@@ -167,7 +167,7 @@ class ChurnEvaluation:
 
     @property
     def caveat(self) -> str:
-        """The columns in doubt and the score without them, to stand beside the score; else empty."""
+        """The doubtful columns and the score without them, in words; empty if there are none."""
         if self.in_doubt.empty:
             return ""
         caveat = f", with {fmt.listing([*map(fmt.column, self.in_doubt['column'])])} in doubt"

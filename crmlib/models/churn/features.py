@@ -57,7 +57,7 @@ class Features:
         return pd.DataFrame(read, index=frame.index)
 
     def coded(self, read: pd.DataFrame) -> pd.DataFrame:
-        """What `read` returns as numbers alone: a category as its place in `levels`, one never seen after the last."""
+        """The answer of `read` in numbers: a category as its place in `levels`, a new category after the last."""
         codes = {
             name: _places(read[name], self.levels[name]) if kind == CATEGORY else read[name]
             for name, kind in self.kinds.items()

@@ -136,10 +136,10 @@ def _shape(log_odds: Array) -> Array:
     return np.column_stack([-np.logaddexp(0, -log_odds), np.logaddexp(0, log_odds)])
 
 
-def calibration_groups(p: Array, churned: Array, groups: int = 10) -> pd.DataFrame:
+def calibration_groups(p: Array, churned: Array) -> pd.DataFrame:
     """What happened to customers of similar predicted chances, with the uncertainty of a share."""
     order = np.argsort(p, kind="stable")
-    parts = enumerate(np.array_split(order, groups), start=1)
+    parts = enumerate(np.array_split(order, 10), start=1)
     rows = [(number, len(part), p[part].mean(), churned[part].mean()) for number, part in parts]
     table = pd.DataFrame(rows, columns=["group", "customers", "predicted_mean", "actual_mean"])
     low, high = wilson_interval(table["customers"] * table["actual_mean"], table["customers"])
