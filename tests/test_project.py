@@ -236,7 +236,8 @@ IMPORT_NAMES = {
 
 def test_every_import_of_the_library_is_declared():
     wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["reasons"]]
-    wanted += PROJECT["optional-dependencies"]["class"] + PROJECT["optional-dependencies"]["spark"]
+    for extra in ("class", "spark", "linkage"):
+        wanted += PROJECT["optional-dependencies"][extra]
     named = [re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in wanted]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in named} | {"crmlib"}
     found = set()

@@ -262,9 +262,6 @@ def learned_forecasts(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.isotonic import IsotonicRegression
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     then, now = (customers["time_since_last_purchase"].to_numpy() for customers in (lesson, halves))
     rates = [(learned[side].sum() + 0.5) / (side.sum() + 1) for side in (then > hiatus, then <= hiatus)]
@@ -275,23 +272,36 @@ def learned_forecasts(
         "hiatus rule": np.where(now <= hiatus, rates[1], rates[0]),
         "time since last purchase": np.clip(falling.predict(now), edge, 1 - edge),
     }
-    regression = LogisticRegression(max_iter=1000)
-    logistic = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), regression)
     boosting = HistGradientBoostingClassifier(
         max_iter=100, max_leaf_nodes=15, learning_rate=0.05, random_state=random_state
     )
-    past, present = (
-        customers[list(_FEATURES)].clip(lower=0).to_numpy(float) for customers in (lesson, halves)
-    )
     classifiers = {
-        name: kind.fit(past, learned).predict_proba(present)[:, 1]
-        for name, kind in {"RFM logistic": logistic, "RFM boosting": boosting}.items()
+        name: chances_by_history(lesson, learned, halves, kind)
+        for name, kind in {"RFM logistic": None, "RFM boosting": boosting}.items()
     }
     return [
         Forecast(name, kind, chance, chance)
         for kind, chances in (("rule", rules), ("classifier", classifiers))
         for name, chance in chances.items()
     ]
+
+
+def chances_by_history(
+    lesson: pd.DataFrame, learned: Array, now: pd.DataFrame, classifier: Any = None
+) -> Array:
+    """The chance of each customer by RFM features, learned from customers at a day in the past.
+
+    `classifier`: of scikit-learn; None: logistic regression.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    if classifier is None:
+        scaled = FunctionTransformer(np.log1p), StandardScaler()
+        classifier = make_pipeline(*scaled, LogisticRegression(max_iter=1000))
+    past, present = (customers[list(_FEATURES)].clip(lower=0).to_numpy(float) for customers in (lesson, now))
+    return classifier.fit(past, learned).predict_proba(present)[:, 1]
 
 
 def compare_probabilities(

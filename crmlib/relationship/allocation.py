@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -244,14 +245,24 @@ def hold_out(
     {'a': 5, 'b': 5}
     """
     pairs = list(zip(customers["customer_id"].astype(str), customers["rule"].astype(str), strict=True))
-    secret, earlier = hashlib.sha256(key.encode()).digest(), set(before)
-    drawn = [
-        hashlib.blake2b(f"{rule}\0{who}".encode(), key=secret, digest_size=8).digest() for who, rule in pairs
-    ]
-    place = np.array([int.from_bytes(one, "big") / 2**64 for one in drawn])
+    earlier = set(before)
+    place = keyed_hashes([f"{rule}\0{who}" for who, rule in pairs], key) / 2.0**64
     place = np.where([pair in earlier for pair in pairs], -1.0, place)
     kinds = [customers["rule"].astype(str), customers["stratum"].astype(str)]
     ranked = pd.Series(place, index=customers.index)
     by = ranked.groupby(kinds)
     rank, size = by.rank(method="first"), by.transform("size")
     return ((rank <= np.floor(share * size + 0.5)) | (ranked < 0)).to_numpy()
+
+
+def keyed_hashes(texts: Iterable[Any], key: str) -> np.ndarray:
+    """A whole number of 64 bits for each text, which nobody without the key can make or follow back.
+
+    Examples
+    --------
+    >>> keyed_hashes(["a", "a", "b"], "firm").tolist()
+    [3967358685013339595, 3967358685013339595, 10932227940344869383]
+    """
+    secret = hashlib.sha256(key.encode()).digest()
+    drawn = [hashlib.blake2b(str(text).encode(), key=secret, digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(drawn), dtype=">u8").astype(np.uint64)

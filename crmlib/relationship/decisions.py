@@ -190,15 +190,15 @@ def decisions(
         to_thank=customers_to_thank(summary, winnable),
         ahead=ahead,
         listed_of="customers with two purchases or more",
-        **_ahead(study, margin, dict(budget=budget, capacity=capacity)),
+        **_ahead(study, margin, horizon_months, dict(budget=budget, capacity=capacity)),
     )
 
 
-def _ahead(study: Study, margin: float | None, limits: dict[str, Any]) -> dict[str, Any]:
+def _ahead(study: Study, margin: float | None, months: int, limits: dict[str, Any]) -> dict[str, Any]:
     """The next actions, the forecasts and what is due."""
     actions = actions_of(study, margin=margin, **limits)
     log = study.transactions if study.has("transactions") else None
-    ahead, pace = outlook(study), pacing(log, study.table("budget"), as_of=study.as_of)
+    ahead, pace = outlook(study, horizon_months=months), pacing(log, study.table("budget"), as_of=study.as_of)
     return {
         "actions": actions,
         "outlook": ahead,
@@ -284,5 +284,5 @@ def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decision
         to_thank=no_rows("customer_id spent purchases last_bought usual_gap_days silent_days", reason),
         ahead=fmt.length(months, "M"),
         listed_of="customers with a contract",
-        **_ahead(study, study.margin, limits),
+        **_ahead(study, study.margin, months, limits),
     )

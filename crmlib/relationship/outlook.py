@@ -10,6 +10,7 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.findings import Estimate
 from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.customer_record import CustomerForecasts, customer_forecasts
 from crmlib.relationship.earlier_lists import COLUMNS as READ_OUT
 from crmlib.relationship.earlier_lists import lists_read_out
 from crmlib.relationship.forecasts import COLUMNS, LEVEL, monthly_sums, next_forecasts
@@ -39,6 +40,8 @@ class Outlook:
         As of `track_record`: all scored so far.
     lists : DataFrame
         As of `lists_read_out`.
+    customers : CustomerForecasts
+        Who will buy, who will leave, and how right that was before.
     opening : tuple of str
         What became of the earlier lists.
     sentences : tuple of str
@@ -49,6 +52,7 @@ class Outlook:
     scores: pd.DataFrame
     record: pd.DataFrame
     lists: pd.DataFrame
+    customers: CustomerForecasts
     opening: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
 
@@ -62,7 +66,7 @@ class Outlook:
         return Estimate(value, "money", low, high, LEVEL, window=fmt.month(row["target"]))
 
 
-def outlook(study: Study) -> Outlook:
+def outlook(study: Study, *, horizon_months: int = 3) -> Outlook:
     """What will the next month and quarter bring, and how right was that before?
 
     Parameters
@@ -70,6 +74,8 @@ def outlook(study: Study) -> Outlook:
     study : Study
         Its ledger holds what earlier runs have locked. Forecasts in another currency, and those that were made when
         their target was over, as by a run for an earlier day, do not count.
+    horizon_months : int
+        With contracts: leaving within this time is churn.
 
     Returns
     -------
@@ -81,10 +87,11 @@ def outlook(study: Study) -> Outlook:
     >>> print(outlook(crm.open_study("cdnow-sample")).sentences[0])
     July 1998 is expected to bring USD 5,810 of revenue (USD 0 to USD 12,247, 90 % band).
     """
+    customers = customer_forecasts(study, horizon_months=horizon_months)
     if not study.has("transactions"):
         why = "no table transactions"
-        empty = (no_rows(names, why) for names in (COLUMNS, SCORED, COUNTED, READ_OUT))
-        return Outlook(next(empty), next(empty), next(empty), next(empty))
+        nothing, none, never, unread = (no_rows(names, why) for names in (COLUMNS, SCORED, COUNTED, READ_OUT))
+        return Outlook(nothing, none, never, unread, customers, sentences=customers.sentences)
     months = monthly_sums(study.transactions, as_of=study.as_of)
     forecasts = next_forecasts(months, as_of=study.as_of, new_from=study.new_customers_known_from)
     known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
@@ -115,9 +122,10 @@ def outlook(study: Study) -> Outlook:
     told += [
         _not_counted(late, "made when their target was over"),
         _not_counted(other, "in another currency"),
+        *customers.sentences,
     ]
     opening = () if why_none(lists) else tuple(lists["told"])
-    return Outlook(forecasts, fresh, record, lists, opening, tuple(one for one in told if one))
+    return Outlook(forecasts, fresh, record, lists, customers, opening, tuple(one for one in told if one))
 
 
 def _caps(forecasts: pd.DataFrame, locked: pd.DataFrame) -> list[float]:

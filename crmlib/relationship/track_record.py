@@ -116,13 +116,18 @@ def track_record(scored: pd.DataFrame, months: pd.DataFrame) -> pd.DataFrame:
     rows = scored.sort_values(["target", "origin", *KEYS[1:]]).reset_index(drop=True)
     inside = rows["actual"].between(rows["low"] - 1e-9, rows["high"] + 1e-9).astype(object)
     rows = rows.assign(restated=_actuals(rows, months), inside=inside.where(rows["low"].notna(), None))
+    return rows.assign(counted=first_and_apart(rows, ["horizon", "measure", "customers"]))[COUNTED]
+
+
+def first_and_apart(rows: pd.DataFrame, kind: list[str]) -> pd.Series:
+    """Which scores count, of those of one kind: the first of a target, and none that waits for days another has."""
     counted = pd.Series(False, rows.index)
-    for _key, mine in rows.groupby(["horizon", "measure", "customers"], sort=False):
+    for _key, mine in rows.sort_values(["target", "origin"]).groupby(kind, sort=False):
         over = pd.Timestamp.min
         for place, row in mine.iterrows():
             if row["origin"] >= over:
                 counted[place], over = True, row["target_end"]
-    return rows.assign(counted=counted)[COUNTED]
+    return counted
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,7 @@ class Record:
     @property
     def verdict(self) -> str:
         """Better, worse or undecided; what was decided first stays."""
-        if max(self.evidence, self.against) < ENOUGH:
-            return UNDECIDED
-        return BETTER if self.evidence >= self.against else WORSE
+        return decided(self.evidence, self.against)
 
     @property
     def sentence(self) -> str:
@@ -177,6 +180,18 @@ class Record:
         )
 
 
+def both_ways(gains: np.ndarray) -> tuple[float, ...]:
+    """The largest evidence at any look that the forecasts are better, and that they are worse."""
+    return tuple(float(evidence(sign * gains).max(initial=1.0)) for sign in (1, -1))
+
+
+def decided(better: float, worse: float) -> str:
+    """What the evidence of `both_ways` says: what was decided first stays."""
+    if max(better, worse) < ENOUGH:
+        return UNDECIDED
+    return BETTER if better >= worse else WORSE
+
+
 def record_of(record: pd.DataFrame, horizon: str = "month") -> Record:
     """Sum up the track record of the revenue of all customers; see `track_record`."""
     if not len(record):
@@ -193,7 +208,7 @@ def record_of(record: pd.DataFrame, horizon: str = "month") -> Record:
         int(banded.sum()),
         int(rows.loc[banded, "inside"].astype(bool).sum()),
         *(float(((rows[name] - rows["actual"]).abs() / size).median()) for name in ("forecast", "naive")),
-        *(float(evidence(sign * gains).max(initial=1.0)) for sign in (1, -1)),
+        *both_ways(gains),
     )
 
 

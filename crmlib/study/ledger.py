@@ -1,8 +1,8 @@
 """What the runs of a study have locked: forecasts, lists, scores and looks at claims, by last day, never changed.
 
-``reports/<study>/ledger/<as_of>/`` has ``forecasts.parquet``, ``next_actions.parquet``, ``forecast_scores.parquet``,
-``claim_looks.parquet``, as far as the run had them, and ``about.json``: the run, its currency, and the digest of each
-file.
+``reports/<study>/ledger/<as_of>/`` has ``forecasts.parquet``, ``next_actions.parquet`` and what else ``LOCKED`` names,
+as far as the run had them, and ``about.json``: the run, its currency, and the digest of each file.
+``customer_chances.parquet`` has each customer's chances under a keyed hash, and no id.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ from crmlib.data.staging import whole_folder
 if TYPE_CHECKING:  # the runner makes keys without it
     import pandas as pd
 
-LOCKED = ("forecasts", "next_actions", "forecast_scores", "claim_looks")
+LOCKED = (
+    *("forecasts", "forecast_scores", "next_actions", "claim_looks"),
+    *("customer_forecasts", "customer_chances", "customer_scores"),
+)
 ABOUT = "about.json"
 VARIABLE = "CRMLIB_LEDGER"  # tells a notebook of a run where the ledger is
 
@@ -63,15 +67,21 @@ def ledger_key(ledger: Path, day: dt.date) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def read_locked(ledger: Path, day: dt.date, table: str) -> pd.DataFrame:
-    """One forecast table of all earlier last days, stacked, with the run's facts `run, currency, ids_by`."""
+def read_locked(
+    ledger: Path, day: dt.date, table: str, only: Container[dt.date] | None = None
+) -> pd.DataFrame:
+    """One table of all earlier last days, one below the other, with the run's facts `run, currency, ids_by`.
+
+    `only`: of which last days alone.
+    """
     import pandas as pd
 
     from crmlib.no_rows import no_rows
 
     frames = []
     for folder, about in earlier(ledger, day):
-        if f"{table}.parquet" in about["files"]:
+        wanted = only is None or dt.date.fromisoformat(folder.name) in only
+        if wanted and f"{table}.parquet" in about["files"]:
             facts = {name: about.get(name, "") for name in ("run", "currency", "ids_by")}
             frames.append(pd.read_parquet(folder / f"{table}.parquet").assign(**facts))
     return pd.concat(frames, ignore_index=True) if frames else no_rows([], "no earlier run is kept")

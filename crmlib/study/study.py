@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -320,10 +320,10 @@ class Study:
         path = next((path for path in paths if path.exists()), None)
         return pd.read_parquet(path) if path else no_rows([], f"no chapter published {table}")
 
-    def locked(self, table: str) -> pd.DataFrame:
-        """What runs of earlier last days have locked: "forecasts", "next_actions", "forecast_scores", "claim_looks"."""
+    def locked(self, table: str, only: Container[dt.date] | None = None) -> pd.DataFrame:
+        """What runs of earlier last days, or of some of them, have locked; `ledger.LOCKED` has the names."""
         ledger = os.environ.get(VARIABLE) or self.root / "reports" / self.name / "ledger"
-        return read_locked(Path(ledger), self.as_of, table)
+        return read_locked(Path(ledger), self.as_of, table, only)
 
     @property
     def ids_by(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from crmlib.cli import main
+from crmlib.relationship.allocation import keyed_hashes
 from tests.relationship.test_track_record import a_log
 
 LOG = a_log(30)
@@ -89,6 +90,25 @@ def test_six_months_of_forecasts_are_locked_scored_and_never_changed(project):
         "&#39;", "’"
     )
     assert "Of the list “letter”" in page  # page one opens with what became of the lists
+
+    customers = pd.read_parquet(latest / "tables" / "customer_record.parquet")
+    month = customers.query("event == 'buys' and horizon == 'month'")
+    assert month["target"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    lists = [pd.read_parquet(ledger / day / "next_actions.parquet") for day in DAYS]
+    for row in month.itertuples():
+        mine = pd.concat([one for one in lists if one["assigned"].iloc[0] in (row.origin, row.target_end)])
+        alone = {*mine.loc[mine["left_out"], "customer_id"]} - {*mine.loc[~mine["left_out"], "customer_id"]}
+        chances = pd.read_parquet(ledger / str(row.origin.date()) / "customer_chances.parquet")
+        chances = chances[chances["who"].isin(keyed_hashes(alone, "shop "))].set_index("who")["buys_month"]
+        within = LOG["date"].between(row.target, row.target_end + pd.Timedelta(1, "D"), inclusive="left")
+        bought = chances.index.isin(keyed_hashes(LOG.loc[within, "customer_id"].unique(), "shop "))
+        assert row.holdout
+        assert (row.customers, row.happened) == (len(chances), bought.sum())
+        assert row.brier == pytest.approx(((chances - bought) ** 2).mean())
+    assert (ledger / DAYS[0] / "customer_chances.parquet").stat().st_size < 20 * LOG[
+        "customer_id"
+    ].nunique() + 5_000
+    assert "Earlier forecasts of who buys in the next month: 4 targets, left out by chance, " in page
 
     first = pd.read_parquet(ledger / DAYS[0] / "next_actions.parquet")
     last = pd.read_parquet(ledger / DAYS[-1] / "next_actions.parquet")

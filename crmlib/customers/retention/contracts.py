@@ -168,10 +168,11 @@ def contract_samples(
     last = as_day(as_of, "as_of")
     if missing := lacking(subscriptions=subscriptions):
         return no_rows(_SAMPLES, missing)
-    days = [_back(last, horizon_months * steps) for steps in range(cut_offs, -1, -1)]
+    days = [back(last, horizon_months * steps) for steps in range(cut_offs, -1, -1)]
     seen = [contract_spells(subscriptions, day) for day in days]
     samples = [
-        _sample(now, later, day) for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
+        contracts_later(now, later).assign(date=pd.Timestamp(day))
+        for now, later, day in zip(seen[:-1], seen[1:], days[:-1], strict=True)
     ]
     if not any(map(len, samples)):
         why = f"no contract ran between {days[0]} and {last}; take an earlier as_of or a shorter horizon"
@@ -189,16 +190,16 @@ def contract_samples(
     )
 
 
-def _back(day: dt.date, months: int) -> dt.date:
-    """The same day some months before; the end of a month stays one."""
+def back(day: dt.date, months: int) -> dt.date:
+    """The same day some months before, or after where they are below 0; the end of a month stays one."""
     stamp = pd.Timestamp(day)
     moved = stamp - pd.DateOffset(months=months)
     return (moved + pd.offsets.MonthEnd(0) if stamp.is_month_end else moved).date()
 
 
-def _sample(now: pd.DataFrame, later: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    """The contracts that ran on a day, and whether they had ended when next looked at."""
-    running = now[~now["ended"]].assign(date=pd.Timestamp(day))
+def contracts_later(now: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """The contracts of `contract_spells` that ran on a day, and whether they had ended by another (`left`)."""
+    running = now[~now["ended"]]
     after = later[[*_KEY, "ended"]].rename(columns={"ended": "left"})
     joined = running.merge(after, on=_KEY, how="left", validate="one_to_one")
     assert joined["left"].notna().all(), "a contract that ran was lost; this is a fault of crmlib"

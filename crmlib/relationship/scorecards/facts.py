@@ -22,6 +22,7 @@ from crmlib.economics.experiments import read_experiments
 from crmlib.errors import CannotAnswerError, DataError
 from crmlib.no_rows import no_rows, why_none
 from crmlib.relationship.actions import WINDOW_DAYS
+from crmlib.relationship.duplicates import duplicates_of
 from crmlib.statistics import normal_quantile
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Facts:
         }
         found = fetch(rows.select("customer_id", **facts)).drop_duplicates("customer_id")
         return found.set_index("customer_id")
+
+    @cached_property
+    def duplicates(self) -> pd.DataFrame:
+        """Ids that are likely to be another customer once more, and what merging them would change."""
+        return duplicates_of(self.study)
 
     @cached_property
     def sent(self) -> pd.DataFrame:

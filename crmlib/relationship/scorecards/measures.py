@@ -7,7 +7,9 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.findings import SUPPORTED
+from crmlib.no_rows import no_rows, why_none
 from crmlib.rankings import rank_correlation
+from crmlib.relationship.duplicates import NONE_FOUND
 from crmlib.relationship.scorecards import groups
 from crmlib.relationship.scorecards.facts import Facts, ratio
 from crmlib.relationship.scorecards.measure import (
@@ -43,6 +45,25 @@ def profile_filled(profiles: pd.DataFrame, buyers: pd.DataFrame) -> Found:
     """Of name, e-mail, telephone, birthday, market and channel, the share that is filled, over buyers."""
     filled = profiles["filled"].reindex(buyers.index).fillna(0.0)
     return Found(mean_of(filled), _BOUGHT, filled.index[filled < 1 - 1e-9])
+
+
+def _listed(facts: Facts) -> pd.DataFrame:
+    """Of each id of the customers' table: whether it is to be merged (`extra`), or a person's with several ids."""
+    found, ids = facts.duplicates, facts.profiles.index.astype(str)
+    if (why := why_none(found)) not in ("", NONE_FOUND):
+        return no_rows("extra several", why)
+    extra = ids.isin(found["same_as"])
+    return pd.DataFrame(
+        {"extra": extra, "several": extra | ids.isin(found["customer_id"])}, facts.profiles.index
+    )
+
+
+@measure("profiles", _listed)
+def listed_twice(_profiles: pd.DataFrame, listed: pd.DataFrame) -> Found:
+    """Ids that are likely to be another customer once more; it concerns all ids of those customers."""
+    return Found(
+        float(listed["extra"].mean()), "customers in the table customers", listed.index[listed["several"]]
+    )
 
 
 @measure("profiles", "buyers", customers="consent")

@@ -144,6 +144,10 @@ class Scorecards:
         """Customers by value today and what they buy elsewhere; see `groups.value_types`."""
         return groups.value_types(self.facts)
 
+    def duplicates(self) -> pd.DataFrame:
+        """Ids that are likely to be one person, proposed to be merged; see `duplicates.duplicates_of`."""
+        return self.facts.duplicates
+
     def by_channel(self) -> pd.DataFrame:
         """Contacts and answers by channel; see `groups.by_channel`."""
         return groups.by_channel(self.facts)
