@@ -59,7 +59,7 @@ dist: .venv-docs/.docs  ## build the wheel and the source archive into dist/, an
 	rm -rf dist
 	$(DOCS)/python -m build
 	$(DOCS)/twine check --strict dist/*
-	$(DOCS)/python -m pytest -q -p no:cacheprovider tests/release/check_wheel.py
+	$(DOCS)/python -m pytest -q -p no:cacheprovider --noconftest tests/release/check_wheel.py
 
 lock:       ## compile the locks anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
