@@ -96,7 +96,7 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
         event  horizon  customers  expected
     0    buys    month       2357     117.0
     1    buys  quarter       2357     263.0
-    2  leaves  quarter        306     197.0
+    2  leaves  quarter        306     181.0
     """
     key = f"{study.name} {study.ids_by}"
     totals, chances = _of_this_run(study, key, horizon_months)

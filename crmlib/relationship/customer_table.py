@@ -22,7 +22,7 @@ _TAKEN: dict[str, Mapping[str, str]] = {
         name: name
         for name in ("segment", "p_alive", "expected_purchases", "clv", "clv_low", "clv_high", "frequency")
     },
-    "customers_by_segment": {"segment": "segment", "cluster": "cluster", "frequency": "frequency"},
+    "customers_by_segment": {name: name for name in ("segment", "cluster", "need", "frequency")},
     "value_tiers": {"tier": "tier"},
     "states_of_customers": {"state": "state"},
     "customers_at_risk": {"p_churn": "p_churn"},
@@ -30,11 +30,11 @@ _TAKEN: dict[str, Mapping[str, str]] = {
     "next_offers": {"next_product": "next_product"},
     "referral_values": {"referral_value": "referral_value"},
 }
-TEXTS = ("segment", "cluster", "tier", "state", "next_product")
+TEXTS = ("segment", "cluster", "need", "tier", "state", "next_product")
 # What conditions may name.
 RULED = """
-segment cluster tier state p_alive expected_purchases clv clv_low clv_high frequency p_churn chance_to_buy silent_days
-next_product referral_value overdue open_case consent contacted_days
+segment cluster need tier state p_alive expected_purchases clv clv_low clv_high frequency p_churn chance_to_buy
+silent_days next_product referral_value overdue open_case consent contacted_days
 """.split()
 
 

@@ -26,11 +26,11 @@ BASE_CHANCE = 0.2  # to buy within the window, where no chapter has one: the siz
 NOTHING = "none"  # the action of a customer for whom there is nothing to do now
 CAP_DAYS = 14  # nobody is written to more often
 COLUMNS = [
-    "customer_id", "segment", "cluster", "tier", "state", "p_alive", "expected_purchases", "clv", "clv_low",
-    "clv_high", "p_churn", "next_product", "referral_value", "overdue", "next_action", "reason", "expected_gain",
-    "gain_low", "gain_high", "cost", "assumed", "left_out",
+    "customer_id", "segment", "cluster", "need", "tier", "state", "p_alive", "expected_purchases", "clv",
+    "clv_low", "clv_high", "p_churn", "next_product", "referral_value", "overdue", "next_action", "reason",
+    "expected_gain", "gain_low", "gain_high", "cost", "assumed", "left_out",
 ]  # fmt: skip
-FEW = ["segment", "cluster", "tier", "state", "next_action", "reason"]
+FEW = ["segment", "cluster", "need", "tier", "state", "next_action", "reason"]
 LIST = [
     "customer_id", "next_action", "reason", "expected_gain", "gain_low", "gain_high", "cost", "assumed", "left_out",
     "rule", "runs", "assigned", "owner", "done_on", "outcome",

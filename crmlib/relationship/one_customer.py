@@ -19,7 +19,7 @@ from crmlib.relationship.next_actions import NOTHING
 if TYPE_CHECKING:
     from crmlib.study import Study
 
-_FACTS = "segment cluster tier state p_churn next_action reason next_product referral_value".split()
+_FACTS = "segment cluster need tier state p_churn next_action reason next_product referral_value".split()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from crmlib.relationship.customer_record import (
     score_chances,
 )
 from crmlib.study.ledger import lock
+from crmlib.study.results import NotebookResults
+from tests.relationship.firms import firm
 from tests.relationship.test_track_record import LOG
 
 KEY = "firm"
@@ -325,3 +327,38 @@ def test_other_keys_other_currencies_and_hindsight_are_said_and_not_scored(ledge
         in told
     )
     assert "3 earlier forecasts of customers made when their target was over: not scored." in told
+
+
+def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_path, monkeypatch):
+    """Of 40 contracts the first ten end within three months; ten others ended in the three months before."""
+    monkeypatch.setenv("CRMLIB_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path / "run"))
+    ids = [f"k{number:02d}" for number in range(50)]
+    ends = ["2025-02-15"] * 10 + [None] * 30 + ["2024-11-15"] * 10
+    contracts = pd.DataFrame(
+        {"customer_id": ids, "start": "2024-01-01", "end": ends, "price_per_month": 10.0}
+    )
+    chance = np.r_[np.full(10, 0.6), np.full(30, 0.1)]
+    NotebookResults("05_churn", tmp_path / "run").table(
+        "customers_at_risk", pd.DataFrame({"customer_id": ids[:40], "p_churn": chance})
+    )
+    now = customer_forecasts(firm(tmp_path, subscriptions=contracts))
+    row = now.totals.iloc[-1]
+    assert (row["event"], row["horizon"], row["customers"]) == ("leaves", "contract", 40)
+    assert (row["target_end"], row["expected"], row["base_rate"]) == (pd.Timestamp("2025-03-31"), 9.0, 0.2)
+    assert any("of 40 customers with a contract 9 (" in one.lower() for one in now.sentences)
+    tables = tmp_path / "locked" / "tables"
+    tables.mkdir(parents=True)
+    now.totals.to_parquet(tables / "customer_forecasts.parquet")
+    now.chances.to_parquet(tables / "customer_chances.parquet")
+    lock(tmp_path / "ledger", dt.date(2024, 12, 31), tables.parent, currency="EUR", ids_by="")
+    about = (tmp_path / "study.yaml").read_text().replace("as_of: 2024-12-31", "as_of: 2025-05-31")
+    (tmp_path / "study.yaml").write_text(about)
+    later = customer_forecasts(crm.open_study(tmp_path / "study.yaml"))
+    score = later.scores.set_index("horizon").loc["contract"]
+    assert (score["customers"], score["happened"]) == (40, 10)
+    assert score["brier"] == pytest.approx((10 * 0.4**2 + 30 * 0.1**2) / 40)
+    assert score["base_brier"] == pytest.approx((10 * 0.8**2 + 30 * 0.2**2) / 40)
+    assert any(
+        one.startswith("Earlier forecasts of whose contract ends: 1 target, 40") for one in later.sentences
+    )

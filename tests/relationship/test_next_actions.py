@@ -212,12 +212,16 @@ def test_everybody_whom_a_chapter_knows_has_one_row(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     results = NotebookResults("04_value_tiers", tmp_path)
     results.table("value_tiers", pd.DataFrame({"customer_id": ["a", "x"], "tier": ["Gold", "Iron"]}))
+    segments = pd.DataFrame({"customer_id": ["a", "b"], "segment": "Loyal", "need": ["tea", "fewer than 5"]})
+    results.table("customers_by_segment", segments)
     results.table("customers_at_risk", pd.DataFrame({"customer_id": ["y"], "p_churn": [0.4]}))
     states = pd.DataFrame({"customer_id": ["a", "lead:7"], "state": ["stable", "suspect"]})
     results.table("states_of_customers", states)
     found = customers_as_published(crm.open_study("cdnow-sample"), ["a", "b"]).set_index("customer_id")
     assert found.index.tolist() == ["a", "b", "x", "y"]
     assert found["tier"].fillna("none").tolist() == ["Gold", "none", "Iron", "none"]
+    assert found.loc["a", ["tier", "need"]].tolist() == ["Gold", "tea"]  # value and need of each customer
+    assert found["need"].fillna("none").tolist() == ["tea", "fewer than 5", "none", "none"]
     assert found.loc["y", "p_churn"] == 0.4
     assert found.loc["a", "state"] == "stable"
     assert found["consent"].isna().all()  # the firm has no such table: not known, which is not no

@@ -379,3 +379,18 @@ def test_a_result_without_its_day_decides_nothing():
     row = pd.DataFrame({"pass_mark": [1.0], "result": [2.0], "pass_if": [None],
                         "pass_mark_set_on": [pd.Timestamp("2024-01-01")], "result_on": [pd.NaT]})  # fmt: skip
     assert outcome(row).tolist() == ["no test: a day is missing"]
+
+
+def test_value_by_need_counts_every_buyer_once(tmp_path, run):
+    """Contribution is a 100, b 50, c 10, d 5; a is in no tier of chapter 4, d in no cluster of chapter 3."""
+    cards = crm.Scorecards(firm(tmp_path, **TABLES))
+    assert why_none(cards.value_and_need()) == "no chapter published the tier of customers"
+    tiers = pd.DataFrame({"customer_id": [*"bcd"], "tier": ["Gold", "Iron", "Gold"]})
+    needs = pd.DataFrame({"customer_id": [*"abc"], "need": ["tea", "tea", "tea"]})
+    NotebookResults("04_value_tiers", run).table("value_tiers", tiers)
+    NotebookResults("03_segments", run).table("customers_by_segment", needs)
+    found = crm.Scorecards(firm(tmp_path, **TABLES)).value_and_need()
+    told = found[["tier", "need", "customers", "value"]].round(6).to_numpy().tolist()
+    assert sorted(told[:2]) == [["Gold", "no need", 1, 5.0], ["Gold", "tea", 1, 50.0]]
+    assert told[2:] == [["Iron", "tea", 1, 10.0], ["no tier", "tea", 1, 100.0]]
+    assert found["share_of_all"].sum() == pytest.approx(1)

@@ -16,6 +16,8 @@ BEST, SIGNIFICANT = 0.20, 0.05  # of customers: what counts as much value, and a
 FEWEST_BROUGHT = 2  # customers whom a door opener has brought
 FEWEST_IN_GRID = 4
 GRID = ["true friends", "butterflies", "barnacles", "strangers"]
+TIERS = ["Platinum", "Gold", "Iron", "Lead"]
+_BY_NEED = "tier need customers value share_of_all value_mean"
 _TYPES = "value_type customers share_of_customers value share_of_all untapped"
 _ROLES = "role customers value share_of_all fixed_cost_carried"
 _GRID = "loyalty_group customers value value_mean tenure_days"
@@ -49,6 +51,33 @@ def value_types(facts: Facts) -> pd.DataFrame:
     share = table["value"] / total if total > 0 else np.nan
     table = table.assign(share_of_customers=table["customers"] / len(rows), share_of_all=share)
     return with_finding(table.rename_axis("value_type").reset_index()[_TYPES.split()], spent_elsewhere)
+
+
+@unless(lacks("buyers"), _BY_NEED)
+def value_and_need(facts: Facts) -> pd.DataFrame:
+    """How many buyers of each tier have each need, and what they brought: value by needs, of chapters 4 and 3.
+
+    A row of `customers` of chapter 12 has the `tier` and the `need` of each customer.
+    """
+    parts = {
+        "tier": facts.study.published("value_tiers"),
+        "need": facts.study.published("customers_by_segment"),
+    }
+    rows = facts.buyers[["value"]].set_axis(facts.buyers.index.astype(str))
+    for name, found in parts.items():
+        if name not in found:
+            return no_rows(_BY_NEED, f"no chapter published the {name} of customers")
+        kept = found.set_index(found["customer_id"].astype(str))[name].astype(str)
+        rows = rows.assign(**{name: kept.reindex(rows.index).fillna(f"no {name}")})
+    table = rows.groupby(["tier", "need"])["value"].agg(["size", "sum", "mean"]).reset_index()
+    table.columns = ["tier", "need", "customers", "value", "value_mean"]
+    assert table["customers"].sum() == len(rows), "a customer was lost between tiers and needs"
+    order = {name: place for place, name in enumerate(TIERS)}
+    place = table["tier"].map(order).fillna(len(order))
+    table = table.assign(place=place).sort_values(["place", "customers"], ascending=[True, False])
+    total = table["value"].sum()
+    table["share_of_all"] = table["value"] / total if total > 0 else np.nan
+    return table[_BY_NEED.split()].reset_index(drop=True)
 
 
 @unless(lacks("buyers"), [])
@@ -179,7 +208,7 @@ def value_matrix(facts: Facts) -> pd.DataFrame:
     if len(listed):
         tier = listed.set_index("customer_id")["tier"].astype(str).reindex(rows.index)
         rows = rows.assign(segment=tier.fillna("no tier"))
-        order = ["Platinum", "Gold", "Iron", "Lead", "no tier"]
+        order = [*TIERS, "no tier"]
     else:
         fifth = np.ceil(5 * rows["value"].rank(pct=True, method="first")).astype(int)
         order = [f"fifth {number}" for number in range(5, 0, -1)]

@@ -148,6 +148,10 @@ class Scorecards:
         """Ids that are likely to be one person, proposed to be merged; see `duplicates.duplicates_of`."""
         return self.facts.duplicates
 
+    def value_and_need(self) -> pd.DataFrame:
+        """Customers and their value by tier and need; see `groups.value_and_need`."""
+        return groups.value_and_need(self.facts)
+
     def by_channel(self) -> pd.DataFrame:
         """Contacts and answers by channel; see `groups.by_channel`."""
         return groups.by_channel(self.facts)
