@@ -94,12 +94,12 @@ def study(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CRMLIB_CACHE_DIR", str(folder / "cache"))
 
-    def opened(engine, log, *, columns, workspace="crm", entry=None, **content):
+    def opened(engine, log, *, columns, schema="crm", entry=None, **content):
         chosen = f"SELECT {columns} FROM "
         source = f"duckdb://{folder}/{log}.duckdb", chosen + "log"
         if engine == "spark":
             source = f"pyspark://{folder}/warehouse?{SETTINGS}", f"{chosen} parquet.`{folder}/{log}.parquet`"
-            content |= {"run_in": "engine", "workspace": workspace}
+            content |= {"run_in": "engine", "workspace": schema}
         place = folder / "data" / engine
         place.mkdir(parents=True, exist_ok=True)
         table = {"source": source[0], "query": source[1], **(entry or {})}
@@ -175,7 +175,7 @@ def functions_of_the_log(study) -> dict[str, object]:
         "period_profile": crm.period_profile(log, **year).deciles,
         "totals": crm.period_profile(log, **year).totals,
         "repeat_rate": crm.repeat_rate(log, as_of=day),
-        "cohorts": crm.cohort_comparison(log, as_of=day).table,
+        "cohorts": crm.cohort_comparison(log, as_of=day),
         "months": crm.purchases_by_month(log, as_of=day),
         "retention_by_age": crm.retention_by_age(log, as_of=day),
         "repurchase_rate": crm.repurchase_rate(log, as_of=day, days=90),
@@ -248,7 +248,7 @@ def test_small_tables_go_to_the_engine_of_the_log(cdnow, folder):
         {"customer_id": [f"{i:05d}" for i in range(1, 400)], "opened": "1998-03-01", "minutes": 7}
     )
     cases.to_csv(folder / "cases.csv", index=False)
-    entry = {"source": str(folder / "cases.csv"), "columns": {"date": "opened"}}
+    entry = {"source": str(folder / "cases.csv")}
     found = []
     for engine in ("duckdb", "spark"):
         firm = cdnow(engine, tables={"service_cases": entry}, costs={"per_service_minute": 1.0})
@@ -283,7 +283,7 @@ def test_the_log_stays_and_the_first_rows_set_aside_come_home(study, monkeypatch
 def test_a_workspace_that_cannot_be_written_is_refused_and_nothing_stays(study, folder):
     before = sorted((folder / "cache").rglob("*"))
     with pytest.raises(DataError, match="cannot write into the schema nowhere.crm"):
-        study("spark", "typed0", workspace="nowhere.crm", **TYPED).cleaned.report("transactions")
+        study("spark", "typed0", schema="nowhere.crm", **TYPED).cleaned.report("transactions")
     assert sorted((folder / "cache").rglob("*")) == before
 
 
