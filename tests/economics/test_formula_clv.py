@@ -87,7 +87,10 @@ def test_conventions_keep_their_order(retention: float, discount: float) -> None
         (lambda: simple_clv(1, 0.95, 0.05, timing="now", growth_rate=0.2), "infinite value"),
         (lambda: simple_clv(1, 0.95, 0.05, timing="now", growth_rate=-1), "growth_rate is -1"),
         (lambda: recency_migration([0.3, 1.4], 40, 4), r"repurchase_probabilities\[1\] is 1.4"),
-        (lambda: recency_migration([0.3, 0.4], 40, 4, contacted=3), "contacted is 3; give 0 to 2, the number of states"),
+        (
+            lambda: recency_migration([0.3, 0.4], 40, 4, contacted=3),
+            "contacted is 3; give 0 to 2, the number of states",
+        ),
         (lambda: markov_value([[0.6, 0.6], [0, 1]], [1, 1], 0.1), "row 0"),
         (lambda: markov_value([[0.6, 0.4]], [1, 1], 0.1), r"shape \(1, 2\)"),
         (lambda: markov_value([[1.0]], [1], 0.0), "rate above 0"),
