@@ -296,10 +296,10 @@ def record_in_words(record: pd.DataFrame) -> list[str]:
             WORSE: "they are worse, beyond chance",
             UNDECIDED: "which is better is undecided",
         }
-        who = "left out by chance, " if rows["holdout"].all() else ""
-        many, did = fmt.plural(int(many.sum()), "customer"), fmt.count(rows["happened"].sum())
+        who = " left out by chance" if rows["holdout"].all() else ""
+        each, did = fmt.plural(round(many.mean()), "customer"), fmt.count(rows["happened"].sum())
         lines.append(
-            f"Earlier forecasts of {what}: {fmt.plural(len(rows), 'target')}, {who}{many}; "
+            f"Earlier forecasts of {what}: {fmt.plural(len(rows), 'target')} with {each}{who} on average; "
             f"{fmt.count(rows['expected'].sum())} were expected and {did} did. Brier score {fmt.number(ours, 3)}, of "
             f"the last period's rate for everybody {fmt.number(constant, 3)}: {told[decided(*evidence)]} "
             f"(evidence {fmt.number(max(evidence))}, {fmt.number(ENOUGH)} decides)."
