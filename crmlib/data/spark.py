@@ -26,6 +26,7 @@ from ibis.backends.pyspark.converter import PySparkPandasData
 from ibis.formats.pyarrow import PyArrowData
 from pyarrow import parquet
 
+from crmlib.data.cleaning.places import NOTE
 from crmlib.data.spark_sql import SparkSQL
 from crmlib.data.staging import LOCK, clear_leftovers, own_folder, scratch
 from crmlib.errors import DataError
@@ -191,7 +192,6 @@ class SparkEngine(Backend):
 
 
 _released: deque[str] = deque()
-NOTE = "tables.json"
 
 
 def owner_of(note: Path) -> str:
