@@ -51,6 +51,8 @@ def _check_methods(kind: type) -> None:
             setattr(kind, name, _checked_function(method, kind))
         elif isinstance(method, classmethod):
             setattr(kind, name, classmethod(_checked_function(method.__func__, kind)))
+        elif isinstance(method, staticmethod):
+            setattr(kind, name, staticmethod(_checked_function(method.__func__)))
 
 
 def _checked_function(function: Callable[..., Any], kind: type | None = None) -> Callable[..., Any]:
