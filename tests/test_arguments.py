@@ -9,6 +9,7 @@ import pytest
 
 import crmlib as crm
 from crmlib import charts
+from crmlib.data.engine import engine
 from crmlib.errors import CrmError, DataError
 
 DAYS = {"as_of": "2024-06-30", "start": "2024-01-01", "end": "2024-06-30", "calibration_end": "2024-03-31"}
@@ -126,3 +127,12 @@ def test_signature_documentation_and_pickles_stay():
     ]
     assert inspect.getdoc(crm.rfm_summary).startswith("How often, how recently")
     assert pickle.loads(pickle.dumps(crm.rfm_summary)) is crm.rfm_summary is summary.rfm_summary
+
+
+def test_a_refused_frame_spoils_no_later_one():
+    result = engine().raw_sql("SELECT 1")  # of which nobody has read the rows
+    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-01"], "amount": [9.0]})
+    with pytest.raises(DataError):
+        crm.rfm_summary(pd.DataFrame(), as_of="2024-06-30")
+    assert len(crm.rfm_summary(log, as_of="2024-06-30")) == 1
+    del result

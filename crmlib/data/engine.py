@@ -194,7 +194,13 @@ class _Engine(Backend):
 
     def hold(self, op: ops.InMemoryTable) -> ibis.Table:
         """A frame as a table of this engine: alone it would be asked in the engine that a user's program prefers."""
-        super()._register_in_memory_table(op)
+        try:
+            super()._register_in_memory_table(op)
+        except Exception:
+            self.con.execute(
+                "SELECT 1"
+            )  # ends what a refused frame has aborted, else the next is refused too
+            raise
         table = ops.DatabaseTable(name=op.name, schema=op.schema, source=self)
         # Garbage is collected in any thread, also in one of the engine's own in the midst of a query: there, to wait
         # for the lock would be to wait for ever. So names are only noted, and forgotten before the next query.
