@@ -131,7 +131,7 @@ def test_signature_documentation_and_pickles_stay():
 
 def test_a_refused_frame_spoils_no_later_one():
     result = engine().raw_sql("SELECT 1")  # of which nobody has read the rows
-    log = pd.DataFrame({"customer_id": ["a"], "date": ["2024-01-01"], "amount": [9.0]})
+    log = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-01-01"]), "amount": 9.0})
     with pytest.raises(DataError):
         crm.rfm_summary(pd.DataFrame(), as_of="2024-06-30")
     assert len(crm.rfm_summary(log, as_of="2024-06-30")) == 1

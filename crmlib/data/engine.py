@@ -197,9 +197,8 @@ class _Engine(Backend):
         try:
             super()._register_in_memory_table(op)
         except Exception:
-            self.con.execute(
-                "SELECT 1"
-            )  # ends what a refused frame has aborted, else the next is refused too
+            # Ends what the refused frame has aborted; else the next would be refused too.
+            self.con.execute("SELECT 1")
             raise
         table = ops.DatabaseTable(name=op.name, schema=op.schema, source=self)
         # Garbage is collected in any thread, also in one of the engine's own in the midst of a query: there, to wait
