@@ -31,7 +31,7 @@ library: $(VENV)/.test  ## run the tests of the library and of the docstrings al
 	$(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --ignore=tests/notebooks --ignore=tests/report
 
 test-spark: .venv-spark/.spark  ## hold Spark against DuckDB, in an environment of its own (Java 17, pyspark)
-	.venv-spark/bin/pytest -q -p no:cacheprovider tests/spark/check_spark.py
+	.venv-spark/bin/pytest -q -p no:cacheprovider -o addopts=--strict-markers tests/spark/check_spark.py
 
 lab: .venv-lab/.lab  ## open the notebooks in JupyterLab
 	$(LAB)/jupyter lab --LabApp.default_url=/lab/tree/notebooks

@@ -197,8 +197,7 @@ class _Engine(Backend):
         try:
             super()._register_in_memory_table(op)
         except Exception:
-            # Ends what the refused frame has aborted; else the next would be refused too.
-            self.con.execute("SELECT 1")
+            self.con.execute("SELECT 1")  # ends what it has aborted: else the next is refused too
             raise
         table = ops.DatabaseTable(name=op.name, schema=op.schema, source=self)
         # Garbage is collected in any thread, also in one of the engine's own in the midst of a query: there, to wait

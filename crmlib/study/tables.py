@@ -208,13 +208,14 @@ class CleanedTables:
             # A frame has no key to be found under again: its cleaned log lives as long as this object.
             self._of_a_frame = TemporaryDirectory(prefix="frame-", dir=scratch())
             return keep_cleaned(Path(self._of_a_frame.name) / name, clean, {})
-        from crmlib.data.cleaning.places import is_kept
-
         folder = cache_folder(self.root) / "cleaned" / self.key(name)
         facts = {"study": self.study, "clear": self.clear}
         in_spark = name == "transactions" and self._spark is not None
-        if in_spark and folder.is_dir() and not is_kept(folder, self._spark):
-            shutil.rmtree(folder)  # somebody has removed its tables
+        if in_spark and folder.is_dir():
+            from crmlib.data.cleaning.places import is_kept
+
+            if not is_kept(folder, self._spark):
+                shutil.rmtree(folder)  # somebody has removed its tables
         known = folder.is_dir()
         # What came home from a database was held against it when it had been read.
         here = self.database(name) and not in_spark

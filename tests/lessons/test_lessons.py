@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -42,6 +43,8 @@ def shell(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    # The shell becomes the main module, and a reset takes from it what processes are started by.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     plt.switch_backend("Agg")
     one = InteractiveShell.instance()
     one.reset(new_session=False)
