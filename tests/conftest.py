@@ -13,7 +13,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # The same examples in every run: a failure is seen again by who looks for it.
-settings.register_profile("reproducible", derandomize=True, deadline=None)
+THOROUGH = bool(os.environ.get("CRMLIB_THOROUGH"))
+settings.register_profile(
+    "reproducible", derandomize=True, deadline=None, max_examples=100 if THOROUGH else 25
+)
 settings.load_profile("reproducible")
 
 
@@ -33,7 +36,7 @@ def pytest_collection_modifyitems(config, items):
     Left out are tests marked as thorough and, in the rooms, further cases of one test. The tests of this folder itself
     hold rules for all files, and are quick.
     """
-    if os.environ.get("CRMLIB_THOROUGH"):
+    if THOROUGH:
         return
     seen, left = Counter(), []
     for item in items:

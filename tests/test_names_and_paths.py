@@ -66,6 +66,7 @@ NAMES = (
 ).filter(lambda name: name not in (".", "..") and len(name.encode()) < 250)
 
 
+@pytest.mark.thorough
 @given(NAMES, NAMES, NAMES)
 @settings(max_examples=3, phases=GENERATE)
 def test_names_of_projects_studies_and_files(tmp_path_factory, top, name, file):

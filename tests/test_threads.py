@@ -54,6 +54,7 @@ def test_four_threads_of_six_calls_are_as_good_as_one(opened):
             pd.testing.assert_frame_equal(frame, alone[(thread + call) % 3])
 
 
+@pytest.mark.thorough
 def test_a_frame_that_nobody_holds_is_forgotten():
     def held():
         return engine().con.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone()[0]

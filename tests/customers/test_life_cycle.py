@@ -340,6 +340,7 @@ def test_a_later_log_changes_no_past_state_of_cdnow() -> None:
         pd.testing.assert_frame_equal(then, same)
 
 
+@pytest.mark.thorough
 def test_later_tables_change_no_past_state_of_a_firm() -> None:
     firm = crm.simulate_firm(400, 2, random_state=3)
     names = ("customers", "leads", "subscriptions", "surveys", "touchpoints")

@@ -68,6 +68,7 @@ _ids = st.text(st.sampled_from("abcXYZ0123456789-_.#/ "), min_size=1, max_size=8
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     encoding=st.sampled_from(list(WORDS)),

@@ -68,6 +68,7 @@ def test_what_a_program_put_around_an_id_is_taken_off(written, meant):
 WAYS = ["{}", "{}.0", " {} ", '="{}"', "'{}", "{}.00", "\t{}"]
 
 
+@pytest.mark.thorough
 @settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from(WAYS)), min_size=1, max_size=30))
 def test_a_log_gives_the_same_summary_however_its_ids_are_written(purchases):

@@ -153,6 +153,7 @@ def test_a_changed_source_or_policy_is_cleaned_anew(project):
     assert crm.open_study("shop").data_key not in (key, grown.data_key)
 
 
+@pytest.mark.thorough
 def test_two_processes_may_clean_at_once(project):
     code = "import crmlib as crm; print(crm.open_study('shop').transactions.count().to_pyarrow())"
     path = os.pathsep.join(sys.path)

@@ -10,6 +10,8 @@ from crmlib.errors import CrmError
 from crmlib.models.uplift import UpliftModel
 from crmlib.simulation.simulate import simulate_firm
 
+pytestmark = pytest.mark.thorough  # they learn from ten thousand customers
+
 COST = 3.0
 
 
@@ -63,7 +65,6 @@ def test_the_list_of_today_goes_by_expected_profit(reminders):
     assert chosen["profit_so_far"].iloc[-1] == pytest.approx(chosen["profit"].sum())
 
 
-@pytest.mark.thorough
 def test_a_message_that_does_nothing_is_sent_to_nobody(firm):
     found = campaign(firm, experiment="newsletter-2025", contact_cost=0.0)
     assert not found.heterogeneity.usable
@@ -91,7 +92,6 @@ def test_refuses_by_name(firm):
     assert found.to_contact.empty
 
 
-@pytest.mark.thorough
 def test_the_chosen_list_beats_the_list_by_risk_and_comes_near_the_oracles(firm, truth):
     log = firm.tables["transactions"]
     test = firm.tables["experiments"].query("experiment == 'reminder-2025'")

@@ -41,6 +41,7 @@ def test_without_an_effect_p_values_are_uniform(kind, adjust_by):
     assert stats.kstest(p, "uniform").pvalue > 0.001
 
 
+@pytest.mark.thorough
 def test_intervals_hold_the_truth_and_adjusting_narrows_them():
     worlds, widths = [world(1000 + seed, effect=5.0) for seed in range(200)], {}
     for name in (None, "spend_before"):

@@ -134,6 +134,7 @@ def matched_world(seed, *, uplift=1.0):
     return pd.concat([frame.assign(cell=frame["cell"] + 2 * joins_late), again], ignore_index=True)
 
 
+@pytest.mark.thorough
 def test_matching_holds_the_truth_where_only_known_things_select():
     held, naive = 0, 0
     for seed in range(100):
@@ -181,6 +182,7 @@ def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_
     assert found.loc["before joining", "low"] > 0  # heavy buyers before they joined
 
 
+@pytest.mark.thorough
 def test_on_the_simulated_firm_nobody_hurries(firms):
     firm = firms[1.0]
     tables = firm.tables["transactions"], firm.tables["loyalty_ledger"]

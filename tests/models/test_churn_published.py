@@ -55,6 +55,7 @@ def test_plain_pipelines_reproduce_the_table(data, name, estimator):
     assert lift == pytest.approx(published[4], abs=0.02)
 
 
+@pytest.mark.thorough
 def test_the_chosen_model_is_as_good_as_the_best_of_the_table(evaluated):
     name, found = evaluated
     best = max(row for (data, _), row in PUBLISHED.items() if data == name)

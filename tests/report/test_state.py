@@ -155,6 +155,7 @@ def test_the_cache_has_a_budget_and_what_is_in_use_stays(tmp_path, monkeypatch):
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_nothing_is_left_of_runs_that_were_ended_on_a_cold_cache(unrun):
     project, temporary = unrun, Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path must be short
