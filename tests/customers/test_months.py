@@ -46,6 +46,7 @@ def test_against_the_month_and_the_year_before_and_the_budget():
     assert np.isnan(cell(review, "new", "buyers", "budget"))
 
 
+@pytest.mark.thorough
 def test_the_budget_of_a_firm_is_its_table():
     """The plan as the firm's table has it: revenue and new customers, each held against its own."""
     budget = pd.DataFrame({"date": pd.to_datetime(["2024-02-01"]), "revenue": [70.0], "new_customers": [2.0]})

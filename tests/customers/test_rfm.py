@@ -261,6 +261,7 @@ def test_summaries_of_two_units_do_not_pretend_to_have_one():
     assert mixed.as_of == dt.date(2024, 1, 31)
 
 
+@pytest.mark.thorough
 @FEW
 @given(log=purchase_logs(), as_of=DAYS, unit=st.sampled_from("HDWMQY"), collapse=st.sampled_from("HDWMQY"))
 def test_segments_of_a_log_are_those_of_its_summary(log, as_of, unit, collapse):

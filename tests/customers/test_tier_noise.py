@@ -44,6 +44,7 @@ def known(request):
     return profit, later, true, chances_of(profit, again)
 
 
+@pytest.mark.thorough
 def test_the_ceiling_is_what_can_be_reached(known):
     profit, _later, true, chances = known
     right = value_tiers(pd.DataFrame({"profit": true}))["tier"].astype(str).to_numpy()

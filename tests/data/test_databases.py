@@ -227,6 +227,7 @@ def test_a_run_asks_a_database_before_and_after_and_not_between(shop, tmp_path, 
         plan.require_unchanged(databases=True)
 
 
+@pytest.mark.thorough
 def test_names_of_people_and_hashed_ids_leave_no_copy_of_the_rows(postgres, shop, tmp_path, monkeypatch):
     postgres.fill("people", "id text, email text", [("00001", "ann@example.org"), ("00002", None)])
     postgres.fill("orders", COLUMNS, ROWS)

@@ -404,6 +404,7 @@ LOST = ["1.02E+12", "1,02E+12", "-1.5E+09", "#REF!", "#N/A", "#WERT!", "#####", 
 WHOLE_IDS = ["1.02E+02", "13085.0", '=""0013""', "C+1", "1E5", "#1 Mum!", "k-7"]
 
 
+@pytest.mark.thorough
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(LOST), max_size=60), st.lists(st.sampled_from(WHOLE_IDS), max_size=60))
 def test_ids_are_asked_about_where_more_than_2_percent_are_lost(tmp_path, lost, whole):

@@ -104,6 +104,7 @@ def test_any_way_of_writing_text_is_read_back(project, encoding, delimiter, end,
     assert read["date"].dt.strftime("%Y-%m-%d").tolist() == frame["date"].tolist()
 
 
+@pytest.mark.thorough
 @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=st.lists(

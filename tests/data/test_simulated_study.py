@@ -165,6 +165,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.rglob(".simulating*"))
 
 
+@pytest.mark.thorough
 def test_the_command_writes_a_study_that_opens(project):
     run = CliRunner().invoke(
         main,

@@ -156,6 +156,7 @@ def test_parameter_bands_hold_hardly_any_holdout_count(cdnow_summary) -> None:
     assert 0.95 <= held["predictive"] < 1
 
 
+@pytest.mark.thorough
 def test_parameter_interval_is_that_of_drawn_parameters(cdnow_summary) -> None:
     """The delta method against values at parameters drawn from their distribution."""
     model, spend = BetaGeoModel(time_unit="W").fit(cdnow_summary), GammaGammaModel().fit(cdnow_summary)

@@ -37,6 +37,7 @@ def test_an_unchanged_report_is_cached_and_quick(published, project):
         assert (project.latest / name).is_file()
 
 
+@pytest.mark.thorough
 def test_fresh_ignores_the_cache(project):
     done = project.crm("report", "tiny", "--fresh")
     assert done.ended["01_data_check"] == done.ended["02_base"] == done.ended["04_decisions"] == "ok"

@@ -4,9 +4,12 @@ import json
 import stat
 from dataclasses import replace
 
+import pytest
+
 NAME = "a{0}{{b}}'c\"d\\e%20#?*[1] \u00a0\n\u202e\x1bé;$HOME`x`&~year=2024"
 
 
+@pytest.mark.thorough
 def test_a_report_from_a_folder_with_the_nastiest_name(unrun, tmp_path):
     root = unrun.root.rename(tmp_path / NAME)
     folder = (root / "data" / "tiny").rename(root / "data" / NAME)
