@@ -21,7 +21,10 @@ from tests.notebooks.warm import Ended, run_study
 def main() -> None:
     names = sys.argv[1:] or list(STUDIES)
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(run, names))
+        found = []
+        for name, one in zip(names, pool.map(run, names), strict=True):
+            found.append(one)
+            print(f"{name}: {sum(map(is_wrong, one[0]))} wrong", file=sys.stderr, flush=True)
     print(f"{len(names)} studies, CPU seconds for all chapters of each\n")
     print("| study | ok | not run | failed or with a fault | seconds |\n|---|--:|--:|--:|--:|")
     for name, (ended, seconds) in zip(names, found, strict=True):
@@ -41,7 +44,11 @@ def main() -> None:
 def run(name: str) -> tuple[list[Ended], float]:
     """How each chapter of a study ended, and the seconds of CPU that they took."""
     began = time.process_time()
-    return run_study(*STUDIES[name]()), time.process_time() - began
+    try:
+        ended = run_study(*STUDIES[name]())
+    except Exception as error:  # of one study, which must not take the others along
+        ended = [Ended("the study itself", "failed", repr(error))]
+    return ended, time.process_time() - began
 
 
 def is_wrong(ended: Ended) -> bool:

@@ -148,3 +148,15 @@ def test_nobody_buys_again_in_words():
     once = chapter(leads, log.drop_duplicates("customer_id"), spend)
     assert "hardly anybody bought again" in once.early_value().attrs["finding"]
     assert "repeat" in once.channel_values().reason
+
+
+def test_without_visits_the_table_of_traffic_has_the_same_columns():
+    tables = crm.simulate_firm(400, 2, random_state=3).tables
+    spend = tables["marketing_spend"]
+    known = dict(customers=tables["customers"], leads=tables["leads"])
+    found = [
+        crm.Acquisition(tables["transactions"], "2025-12-31", marketing_spend=some, **known).traffic()
+        for some in (spend, spend.drop(columns="clicks"))
+    ]
+    assert list(found[0].columns) == list(found[1].columns)
+    assert len(found[0]) > len(found[1]) == 0

@@ -187,7 +187,7 @@ LOGS: dict[str, Callable[[], tuple[pd.DataFrame, dict[str, Any]]]] = {
 
 @cache
 def firm() -> dict[str, pd.DataFrame]:
-    """The tables of a small simulated firm, and features of its customers."""
+    """The tables of a small simulated firm, features of its customers, and who did what of a list."""
     tables = dict(simulate_firm(400, 2, random_state=3).tables)
     people = tables["customers"][["customer_id"]].reset_index(drop=True)
     random = np.random.default_rng(4)
@@ -195,6 +195,10 @@ def firm() -> dict[str, pd.DataFrame]:
         tenure=random.integers(1, 60, len(people)), plan=random.choice(["a", "b"], len(people))
     )
     leaves = random.random(len(people)) < 1 / (1 + np.exp(features["tenure"] / 10 - 2))
+    done = people.head(40).assign(
+        rule="win back", assigned="2025-09-30", owner="sales", done_on="2025-10-05", outcome="called"
+    )
+    tables["actions_done"] = done.assign(done_on=done["done_on"].where(done.index % 2 == 0))
     return tables | {"customer_features": features.assign(churned=np.where(leaves, "yes", "no"))}
 
 

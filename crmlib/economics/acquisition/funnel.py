@@ -155,7 +155,7 @@ def rivals_apart(data: AcquisitionData) -> pd.DataFrame:
 def traffic(data: AcquisitionData) -> pd.DataFrame:
     """Which channels, organic and paid, bring visits and which value? Where does a ranking by visits mislead?"""
     visits = data.spend.groupby("channel")["clicks"].sum(min_count=1).dropna()
-    names = "channel paid visits customers share_of_visits share_of_brought brought_per_visit"
+    names = "channel paid visits customers brought share_of_visits share_of_brought brought_per_visit"
     if not visits.sum() > 0:
         return no_rows(names, "no clicks in the table marketing_spend")
     paid, found, each = paid_channels(data), [], []
