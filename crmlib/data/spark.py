@@ -160,9 +160,8 @@ class SparkEngine(Backend):
         return self.step(expr)
 
     def _drop_cached_table(self, name: str) -> None:
-        _released.append(
-            name
-        )  # garbage is collected in the midst of a query too: it is dropped before the next
+        # Garbage is collected in the midst of a query too: it is dropped before the next.
+        _released.append(name)
 
     def _run_pre_execute_hooks(self, expr: ibis.Expr) -> None:
         while _released:
