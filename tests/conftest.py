@@ -28,20 +28,21 @@ def pytest_collection_finish():
 
 
 CASES = 2  # of a test with many of them, that run every day
+WHOLE = (Path(__file__).parent, Path(__file__).parent / "lessons")  # folders of which every case does
 
 
 def pytest_collection_modifyitems(config, items):
     """Every kind of test runs every day, and every case of it where CRMLIB_THOROUGH is set, as in CI.
 
     Left out are tests marked as thorough and, in the rooms, further cases of one test. The tests of this folder itself
-    hold rules for all files, and are quick.
+    hold rules for all files, and are quick; every lesson is a case of its own.
     """
     if THOROUGH:
         return
     seen, left = Counter(), []
     for item in items:
         test = item.nodeid.split("[")[0]
-        seen[test] += hasattr(item, "callspec") and item.path.parent != Path(__file__).parent
+        seen[test] += hasattr(item, "callspec") and item.path.parent not in WHOLE
         if seen[test] > CASES or item.get_closest_marker("thorough"):
             left.append(item)
     config.hook.pytest_deselected(items=left)
