@@ -100,6 +100,7 @@ def firm(folder: Path, log: str = LOG, margin: float | None = 0.5, **tables: pd.
     about = "title: A stall\ncurrency: EUR\nas_of: 2024-12-31\nlog_starts: with_firm\n"
     about += "" if margin is None else f"margin: {margin}\n"
     about += "tables:\n"
+    folder.mkdir(exist_ok=True)
     for name, table in entries.items():
         table.to_csv(folder / f"{name}.csv", index=False)
         about += f"  {name}: {{source: {name}.csv}}\n"

@@ -133,11 +133,11 @@ def test_a_firm_with_a_log_alone_has_a_row_for_each_test_of_a_claim(stall):
     assert found["why"].ne("").all()
 
 
-def birthdays(effect, n=400, seed=0):
+def experiment(effect, kind="birthday", n=400, seed=0):
     """An experiment in which the treated buy more often by `effect`, and a log of who bought."""
     random = np.random.default_rng(seed)
-    people = pd.DataFrame({"customer_id": [f"x{number}" for number in range(n)], "experiment": "birthday-1"})
-    people = people.assign(group=["treated", "control"] * (n // 2), assigned="2024-06-01", kind="birthday")
+    people = pd.DataFrame({"customer_id": [f"x{number}" for number in range(n)], "experiment": "first"})
+    people = people.assign(group=["treated", "control"] * (n // 2), assigned="2024-06-01", kind=kind)
     buys = random.random(n) < 0.3 + effect * (people["group"] == "treated")
     first = [f"{who} 2023-05-01 10" for who in people["customer_id"]]
     again = [f"{who} 2024-06-10 10" for who in people.loc[buys, "customer_id"]]
@@ -149,10 +149,60 @@ def birthdays(effect, n=400, seed=0):
 )
 def test_an_effect_is_judged_by_randomised_experiments(tmp_path, run, effect, verdict):
     """A true, a reversed and a null world."""
-    people, log = birthdays(effect)
+    people, log = experiment(effect)
     found = verdicts(firm(tmp_path, log, experiments=people))
     assert found.loc[BIRTHDAY, "verdict"] == verdict
     assert "randomised" in found.loc[BIRTHDAY, "why"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "kind"),
+    [
+        ("Fast replies keep customers", "reply"),
+        ("Kept promises keep customers", "promise"),
+        ("Helping customers to succeed keeps them", "success"),
+    ],
+)
+def test_what_service_does_is_judged_by_an_experiment_of_its_kind(tmp_path, run, claim, kind):
+    people, log = experiment(0.2, kind)
+    found = verdicts(firm(tmp_path, log, experiments=people))
+    assert found.loc[claim, "verdict"] == "supported"
+    assert found.loc[BIRTHDAY, "why"] == "no experiment of kind birthday"
+
+
+PROGRAMME = "A loyalty programme pays"
+
+
+@pytest.mark.parametrize(
+    ("effect", "cost", "verdict"),
+    [
+        (0.3, 0.2, "supported"),
+        (0.3, 20.0, "contradicted"),
+        (0.0, 0.0, "undecided"),
+        (-0.3, 0.0, "contradicted"),
+    ],
+)
+def test_a_loyalty_programme_pays_where_members_drawn_by_lot_bring_more_than_it_costs(
+    tmp_path, run, effect, cost, verdict
+):
+    """A purchase of 10 brings 5: of ten treated three buy more, which brings 1.50 each."""
+    people, log = experiment(effect, "loyalty")
+    people = people.assign(cost=cost * (people["group"] == "treated"))
+    found = crm.Scorecards(firm(tmp_path, log, experiments=people)).ledger().set_index("claim").loc[PROGRAMME]
+    assert found["verdict"] == verdict
+    assert found["value"] == pytest.approx(5 * effect - cost, abs=0.5)
+    assert found["why"] == "profit less cost of the treatment within 60 days, 1 randomised experiment"
+
+
+def test_whether_a_programme_pays_is_not_known_where_its_cost_or_the_margin_is_not(tmp_path, run):
+    people, log = experiment(0.3, "loyalty")
+    found = verdicts(firm(tmp_path / "cost", log, experiments=people)).loc[PROGRAMME]
+    assert found.tolist() == ["cannot be tested", "no experiment of kind loyalty has an interval and cost"]
+    bare = firm(tmp_path / "margin", log, experiments=people.assign(cost=1.0), margin=None)
+    assert verdicts(bare).loc[PROGRAMME].tolist() == [
+        "cannot be tested",
+        "profit is unknown: the study names neither margin nor cost",
+    ]
 
 
 ENTRY = "- claim: They come back\n  figure: retention\n  above: 0.5\n"

@@ -256,8 +256,8 @@ class Facts:
         found = fetch(rows.group_by("employee_id", "activity").agg(**sums))
         return found if len(found) else no_rows(found.columns, f"no hours in {self.window}")
 
-    def experiments(self, kind: str | None = None) -> pd.DataFrame:
-        """The randomised experiments, or those of a kind, read by the share who bought within 60 days."""
+    def experiments(self, kind: str | None = None, outcome: str = "bought") -> pd.DataFrame:
+        """The randomised experiments, or those of a kind, read by who bought, or by profit, within 60 days."""
         study, columns = self.study, "experiment difference low high verdict"
         table = open_optional(study.table("experiments"))
         if table is None or not study.has("transactions"):
@@ -265,10 +265,13 @@ class Facts:
         if kind:
             table = table.filter(optional(table, "kind", "string") == kind)
         try:
-            outcomes = experiment_outcomes(study.transactions, table, days=WINDOW_DAYS, as_of=self.day)
+            log = study.transactions
+            outcomes = experiment_outcomes(log, table, days=WINDOW_DAYS, as_of=self.day, margin=study.margin)
             if reason := why_none(outcomes):
-                return no_rows(columns, reason)
-            return read_experiments(outcomes, outcome="bought")
+                return no_rows(columns, f"no experiment of kind {kind}" if kind else reason)
+            if outcome not in outcomes:
+                return no_rows(columns, f"{outcome} is unknown: the study names neither margin nor cost")
+            return read_experiments(outcomes, outcome=outcome, value_per_unit=1.0)
         except (CannotAnswerError, DataError) as refusal:
             return no_rows(columns, str(refusal))
 

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 FILE = Path(__file__).parents[1] / "claims.yaml"
 COLUMNS = "claim source kind evidence basis value low high bar unit answer verdict why look looked_on chapter".split()
 _OF_BELIEFS = {"passed": SUPPORTED, "failed": CONTRADICTED, "open": UNDECIDED}
+_MEASURES = {
+    "bought": (("difference", "low", "high"), "points", "chance to buy"),
+    "profit": (
+        ("value_per_message", "value_low", "value_high"),
+        "money",
+        "profit less cost of the treatment",
+    ),
+}
 Figure = Callable[[str], tuple[Estimate, str, str]]
 
 
@@ -45,6 +53,7 @@ class Entry(Strict):
     table: str | None = None
     where: dict[str, str] = Field(default_factory=dict)
     experiment: str | None = None
+    outcome: Literal["bought", "profit"] = "bought"
     above: float | None = None
     below: float | None = None
     smallest_difference: float = Field(0.0, ge=0)
@@ -138,7 +147,7 @@ def _row(entry: Entry, facts: Facts, figure: Figure) -> dict[str, Any]:
     if entry.table:
         return about | _of_table(entry, facts.study)
     if entry.experiment:
-        return about | _of_experiments(claim, facts, entry.experiment)
+        return about | _of_experiments(claim, facts, entry.experiment, entry.outcome)
     return about | {"verdict": UNTESTED, "why": entry.needs}
 
 
@@ -185,18 +194,24 @@ def _as_evidence(entry: Entry, verdict: str) -> str:
     return verdict if is_shown or verdict != SUPPORTED else ASSOCIATED
 
 
-def _of_experiments(claim: Claim, facts: Facts, kind: str) -> dict[str, Any]:
-    """The mean effect of the randomised experiments of a kind on the share who buy, weighted by certainty."""
-    read = facts.experiments(kind)
+def _of_experiments(claim: Claim, facts: Facts, kind: str, outcome: str) -> dict[str, Any]:
+    """The mean effect of the randomised experiments of a kind, weighted by certainty.
+
+    On the share who buy; of profit, what a treated customer brings more than the control, less what the treatment cost.
+    """
+    read = facts.experiments(kind, outcome)
     if reason := why_none(read):
         return {"verdict": UNTESTED, "why": reason}
+    columns, unit, measure = _MEASURES[outcome]
     reach = normal_quantile(0.95)
-    error = (read["high"] - read["low"]) / (2 * reach)
-    read, error = read[error > 0], error[error > 0]
-    if read.empty:
-        return {"verdict": UNTESTED, "why": f"no experiment of kind {kind} has an interval"}
+    effect, low, high = (read[name] for name in columns)
+    error = (high - low) / (2 * reach)
+    effect, error = effect[error > 0], error[error > 0]
+    if effect.empty:
+        lacks = " and cost" if outcome == "profit" else ""
+        return {"verdict": UNTESTED, "why": f"no experiment of kind {kind} has an interval{lacks}"}
     weight = 1 / error**2
-    value, half = float(np.average(read["difference"], weights=weight)), reach / float(np.sqrt(weight.sum()))
-    found = {"value": value, "low": value - half, "high": value + half, "unit": "points", "chapter": "11"}
-    why = f"chance to buy within 60 days, {fmt.plural(len(read), 'randomised experiment')}"
+    value, half = float(np.average(effect, weights=weight)), reach / float(np.sqrt(weight.sum()))
+    found = {"value": value, "low": value - half, "high": value + half, "unit": unit, "chapter": "11"}
+    why = f"{measure} within 60 days, {fmt.plural(len(effect), 'randomised experiment')}"
     return found | {"verdict": claim.verdict(value - half, value + half), "why": why}
