@@ -51,7 +51,8 @@ class MonthReview(ResultFrame):
         months, name = (12, "year") if np.isfinite(row["change_year"]) else (1, "month")
         then = fmt.month(row["month"] - pd.DateOffset(months=months))
         found = Estimate(row["value"], row["unit"], window=fmt.month(row["month"]))
-        change, reach = row[f"change_{name}"], row[f"reach_{name}"] / row[f"{name}_before"]
+        change, before = row[f"change_{name}"], row[f"{name}_before"]
+        reach = row[f"reach_{name}"] / before if before > 0 else float("nan")
         return {
             "found": found,
             "change": Estimate(change, "change", change - reach, change + reach),
