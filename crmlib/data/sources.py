@@ -181,8 +181,9 @@ def _is_mixed(column: pd.Series) -> bool:
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind == "decimal":
         return bool(column.hasnans)
-    several = column.map(lambda value: isinstance(value, (list, dict, tuple, set))).any()
-    return kind.startswith("mixed") and not several
+    if not kind.startswith("mixed"):
+        return False
+    return not column.map(lambda value: isinstance(value, (list, dict, tuple, set))).any()
 
 
 def as_transactions(log: Any) -> ibis.Table:
