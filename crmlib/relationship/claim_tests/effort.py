@@ -64,7 +64,7 @@ def _people(data: ClaimData) -> pd.DataFrame:
     before["second"] = rows.worth.sum(where=(rows.age <= 0) & (rows.age > -HALF)).fill_null(0.0)
     since = rows.order.nunique(where=(rows.age > 0) & rows.counted)
     sums = {**before, "orders": since, "born": rows.age.min(where=rows.counted)}
-    found = fetch(rows.group_by("customer_id").agg(**sums))
+    found = fetch(rows.group_by("customer_id").agg(**sums).order_by("customer_id"))  # resamples go by the order
     found = found[found["born"] <= -2 * HALF].assign(
         customer_id=lambda frame: frame["customer_id"].astype(str)
     )
