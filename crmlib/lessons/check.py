@@ -50,7 +50,7 @@ def check(exercise: str, answer: Any, firm: SimulatedFirm | None = None) -> Chec
     Returns
     -------
     Checked
-        `right`, and `said`: "Right." or a hint; never the solution.
+        `right`, and `feedback`: "Right." or a hint; never the solution.
 
     Raises
     ------

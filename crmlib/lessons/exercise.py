@@ -23,13 +23,13 @@ _PER_CENT = "This is a hundred times too much: give a share, such as 0.25, and n
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said of an answer; a notebook shows the sentence."""
+    """Whether an answer is right, and the feedback on it; a notebook shows the sentence."""
 
     right: bool
-    said: str
+    feedback: str
 
     def __repr__(self) -> str:
-        return ("✓ " if self.right else "✗ ") + self.said
+        return ("✓ " if self.right else "✗ ") + self.feedback
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ EXERCISES: dict[str, Exercise] = {}
 
 @functools.cache
 def hints() -> dict[str, dict[str, str]]:
-    """What is said to each known mistake, by exercise."""
+    """The feedback on each known mistake, by exercise."""
     text = Path(__file__).parent.joinpath("exercises", "hints.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 

@@ -35,7 +35,7 @@ class Row:
     exercise: str
     points: int | None
     of: int
-    said: str
+    feedback: str
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,12 @@ def grade(
         try:
             graded = grade_one(path, student, key_file, seconds=seconds, memory_mb=memory_mb)
         except Exception as error:  # one hand-in must not end the others
-            said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
+            feedback = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
             number = _number_of(path, {})
             lesson, of = (f"{number:02d}", _most_points(number)) if number else (path.stem, 0)
-            graded = Graded(path.name, [Row(student, lesson, "", 0, of, f"This file was not graded: {said}")])
+            graded = Graded(
+                path.name, [Row(student, lesson, "", 0, of, f"This file was not graded: {feedback}")]
+            )
         by_student.setdefault(student, []).append(graded)
         counted = [row for row in graded.rows if row.points is not None]
         points, of = sum(row.points or 0 for row in counted), sum(row.of for row in counted)
@@ -167,19 +169,19 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
     firm = lesson_firm(seed)
     rows = []
     for one in _exercises(number):
-        right, said = False, _BLANK
+        right, feedback = False, _BLANK
         if one.number in ran.answers:
             checked = one.judge(firm, ran.answers[one.number])
-            right, said = checked.right, checked.said
+            right, feedback = checked.right, checked.feedback
         elif error := ran.errors.get(one.cell):
-            said = f"The cell ended with an error: {error}"
+            feedback = f"The cell ended with an error: {error}"
         elif not ran.done:
-            said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
-        rows.append(Row(student, name, one.number, int(right), 1, said))
+            feedback = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
+        rows.append(Row(student, name, one.number, int(right), 1, feedback))
     of_lesson = lesson["metadata"]["crmlib_lesson"]
     if of_lesson["graded_memo"]:
-        said = "to be read" if hand_in.memo else "There is none."
-        rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, said))
+        feedback = "to be read" if hand_in.memo else "There is none."
+        rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, feedback))
     questions = of_lesson["questions"]
     question = questions[number_from(key, student, name, "question") % len(questions)]
     title = f"Lesson {number}: {of_lesson['title']}"
@@ -188,8 +190,8 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
 
 def _number_of(path: Path, about: dict[str, Any]) -> int | None:
     """The lesson that a notebook says it is, or that its file is called after; none if there is no such lesson."""
-    said = about.get("crmlib_lesson")
-    number = said.get("number") if isinstance(said, dict) else None
+    lesson = about.get("crmlib_lesson")
+    number = lesson.get("number") if isinstance(lesson, dict) else None
     if number not in lesson_files() and path.name[:2].isdigit():
         number = int(path.name[:2])
     return number if number in lesson_files() else None
@@ -230,5 +232,5 @@ def _page(student: str, found: list[Graded]) -> str:
 
 def _line(row: Row) -> str:
     points = f"(of {row.of})" if row.points is None else f"{row.points} of {row.of}"
-    cells = (row.exercise or "all", points, row.said)
+    cells = (row.exercise or "all", points, row.feedback)
     return f"<tr>{''.join(f'<td>{html.escape(cell)}' for cell in cells)}</tr>"

@@ -81,13 +81,13 @@ def _read(text: str) -> Ran:
     ran = Ran()
     for line in text.splitlines():
         try:
-            said = json.loads(line)
-            ran.done |= said.get("done") is True
-            ran.shut |= said.get("shut") is True
-            if str(said.get("exercise")) in EXERCISES:
-                ran.answers[str(said["exercise"])] = said["answer"]
-            if "error" in said:
-                ran.errors.setdefault(str(said["cell"]), str(said["error"])[:300])
+            message = json.loads(line)
+            ran.done |= message.get("done") is True
+            ran.shut |= message.get("shut") is True
+            if str(message.get("exercise")) in EXERCISES:
+                ran.answers[str(message["exercise"])] = message["answer"]
+            if "error" in message:
+                ran.errors.setdefault(str(message["cell"]), str(message["error"])[:300])
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             continue
     return ran

@@ -37,17 +37,17 @@ def main() -> None:
     limit(job["seconds"], job["memory_mb"])
     home += [f"/proc/{os.getpid()}"]  # where libraries look for what this process has loaded
     home += [one for one in sys.path if Path(one).name in ("site-packages", "dist-packages")]
-    says(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
+    send(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
     signal.signal(signal.SIGALRM, _too_long) if hasattr(signal, "SIGALRM") else None
     for cell in job["cells"]:
         if "variable" in cell:
-            _tell(out, shell, cell)
+            _send_answer(out, shell, cell)
         elif error := _run(shell, cell["source"], job["cell_seconds"]):
-            says(out, cell=cell.get("name", ""), error=error)
+            send(out, cell=cell.get("name", ""), error=error)
     for cell in job["cells"]:
         if "variable" in cell:
-            _tell(out, shell, cell)
-    says(out, done=True)
+            _send_answer(out, shell, cell)
+    send(out, done=True)
     out.flush()
     os._exit(0)  # whatever a cell left running
 
@@ -59,7 +59,7 @@ def _can_read(path: str) -> bool:
         return False
 
 
-def says(out: TextIO, **what: Any) -> None:
+def send(out: TextIO, **what: Any) -> None:
     """Write a line for the process that waits."""
     out.write(json.dumps(what) + "\n")
     out.flush()
@@ -80,14 +80,14 @@ def _run(shell: Any, source: str, seconds: float) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300] if error else ""
 
 
-def _tell(out: TextIO, shell: Any, cell: dict[str, str]) -> None:
+def _send_answer(out: TextIO, shell: Any, cell: dict[str, str]) -> None:
     from crmlib.lessons.exercise import plain
 
     try:
         if cell["variable"] in shell.user_ns:
-            says(out, exercise=cell["exercise"], answer=plain(shell.user_ns[cell["variable"]]))
+            send(out, exercise=cell["exercise"], answer=plain(shell.user_ns[cell["variable"]]))
     except Exception as failure:
-        says(out, exercise=cell["exercise"], answer=f"<{type(failure).__name__}>")
+        send(out, exercise=cell["exercise"], answer=f"<{type(failure).__name__}>")
 
 
 def _too_long(*_: Any) -> None:

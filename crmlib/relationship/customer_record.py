@@ -101,7 +101,7 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
     key = f"{study.name} {study.ids_by}"
     totals, chances = _of_this_run(study, key, horizon_months)
     locked, known = study.locked("customer_forecasts"), study.locked("customer_scores")
-    locked, told = _usable(locked, study) if len(locked) else (locked, [])
+    locked, not_scored = _usable(locked, study) if len(locked) else (locked, [])
     known = known[known["currency"] == study.currency][SCORED] if len(known) else known
     scores = no_rows(
         SCORED, "no forecast of customers has a target that ended 30 days ago and is not scored yet"
@@ -115,7 +115,7 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
     record = customer_record(
         pd.concat([one for one in (known, scores) if len(one)]) if len(known) else scores
     )
-    sentences = [expected_in_words(totals), *record_in_words(record), *told]
+    sentences = [expected_in_words(totals), *record_in_words(record), *not_scored]
     return CustomerForecasts(totals, chances, scores, record, tuple(one for one in sentences if one))
 
 
@@ -143,12 +143,12 @@ def _usable(locked: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]
         "with customers' ids by another key, so that nobody can be matched": locked["ids_by"] != study.ids_by,
         "made when their target was over": locked["known_to"] >= locked["target_end"],
     }
-    usable, told = pd.Series(True, locked.index), []
+    usable, not_scored = pd.Series(True, locked.index), []
     for why, here in wrong.items():
         if count := int((usable & here).sum()):
-            told.append(f"{fmt.plural(count, 'earlier forecast')} of customers {why}: not scored.")
+            not_scored.append(f"{fmt.plural(count, 'earlier forecast')} of customers {why}: not scored.")
         usable &= ~here
-    return locked[usable], told
+    return locked[usable], not_scored
 
 
 def _due(locked: pd.DataFrame, known: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -291,7 +291,7 @@ def record_in_words(record: pd.DataFrame) -> list[str]:
         many = rows["customers"]
         ours, constant = (float(np.average(rows[name], weights=many)) for name in ("brier", "base_brier"))
         evidence = both_ways(rows["gain_counted"].to_numpy(dtype=float))
-        told = {
+        verdicts = {
             BETTER: "they are better, beyond chance",
             WORSE: "they are worse, beyond chance",
             UNDECIDED: "which is better is undecided",
@@ -301,7 +301,7 @@ def record_in_words(record: pd.DataFrame) -> list[str]:
         lines.append(
             f"Earlier forecasts of {what}: {fmt.plural(len(rows), 'target')} with {each}{who} on average; "
             f"{fmt.count(rows['expected'].sum())} were expected and {did} did. Brier score {fmt.number(ours, 3)}, of "
-            f"the last period's rate for everybody {fmt.number(constant, 3)}: {told[decided(*evidence)]} "
+            f"the last period's rate for everybody {fmt.number(constant, 3)}: {verdicts[decided(*evidence)]} "
             f"(evidence {fmt.number(max(evidence))}, {fmt.number(ENOUGH)} decides)."
         )
     return lines

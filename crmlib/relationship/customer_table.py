@@ -139,9 +139,9 @@ def _contact(study: Study, ids: pd.Index) -> dict[str, Any]:
     """Whether each customer may be written to, was written to lately, and has an open case."""
     found: dict[str, Any] = {}
     if study.has("customers", "consent"):
-        said = fetch(study.table("customers").select("customer_id", "consent")).set_index("customer_id")
-        consent = said["consent"].groupby(level=0).min().reindex(ids)
-        found["consent"] = consent.eq(True).to_numpy()  # nobody who has not said yes
+        known = fetch(study.table("customers").select("customer_id", "consent")).set_index("customer_id")
+        consent = known["consent"].groupby(level=0).min().reindex(ids)
+        found["consent"] = consent.eq(True).to_numpy()  # an empty consent is none
     if study.has("service_cases"):
         open_ = fetch(study.table("service_cases").filter(_.closed.isnull()).select("customer_id").distinct())
         found["open_case"] = ids.isin(open_["customer_id"])

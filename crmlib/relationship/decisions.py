@@ -175,7 +175,7 @@ def decisions(
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
     return Decisions(
-        sentences=_told(
+        sentences=_sentences(
             month,
             change_in_words(moved, factors, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
@@ -222,7 +222,7 @@ def _refused(study: Study, key: str) -> str:
     return str(study.figures().get(key, {}).get("refused", "")).removeprefix("Not usable: ").rstrip(".")
 
 
-def _told(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
+def _sentences(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
     """The sentences that say something; contribution by an assumed margin says so."""
     return tuple(one.replace(" of contribution", f" of contribution{by_margin}") for one in sentences if one)
 
@@ -270,7 +270,7 @@ def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decision
     first = leavers.attrs.get("finding", " ")
     why = f"Where: {first[0].lower()}{first[1:]}. This says where they leave, not yet why."
     return Decisions(
-        sentences=_told(
+        sentences=_sentences(
             happened, "" if why_none(leavers) else why, save_in_words(to_contact, study.currency)
         ),
         believe=_believe(

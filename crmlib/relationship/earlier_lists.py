@@ -60,14 +60,14 @@ def lists_read_out(
         measured = [float("nan")] * 5
         wanted, had = int(mine["runs"].iloc[0]), mine["assigned"].nunique()
         if not wanted:
-            told = "nobody was left out by chance, so what they changed cannot be told"
+            result = "nobody was left out by chance, so what they changed cannot be told"
         elif had < wanted or read is None:
-            told = f"what they changed can be told after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
+            result = f"what they changed can be told after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
         else:
             names = ["treated_mean", "control_mean", "difference", "low", "high"]
             measured = [float(read[name]) for name in names]
             beyond = read["verdict"] == SUPPORTED
-            told = (
+            result = (
                 f"{fmt.share(measured[0])} bought within {WINDOW_DAYS} days, of those left out "
                 f"{fmt.share(measured[1])}: {fmt.points(measured[2])} "
                 f"({fmt.interval(measured[3], measured[4], 'points')}), "
@@ -75,7 +75,7 @@ def lists_read_out(
             )
         text = (
             f"Of the list “{rule}” ({fmt.plural(counts[0], 'customer')}), "
-            f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {told}."
+            f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {result}."
         )
         rows.append((rule, mine["assigned"].max(), *counts, *measured, text))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -87,7 +87,7 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
     written = [(fmt.column(name), fmt.cell(value)) for name, value in facts if fmt.is_known(value)]
     return OneCustomer(
         customer_id=customer_id,
-        sentences=tuple(_told(study, purchases, mine, why)),
+        sentences=tuple(_sentences(study, purchases, mine, why)),
         facts=pd.DataFrame(written, columns=["fact", "value"]),
         purchases=purchases,
         course=course,
@@ -141,7 +141,7 @@ def _history(study: Study, customer_id: str) -> tuple[pd.DataFrame, pd.DataFrame
     return purchases, pd.DataFrame({"month": months, "p_alive": alive}), ""
 
 
-def _told(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -> list[str]:
+def _sentences(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -> list[str]:
     lines = []
     if len(purchases):
         last = purchases["date"].iloc[0]

@@ -115,17 +115,19 @@ def outlook(study: Study, *, horizon_months: int = 3) -> Outlook:
         study.locked("next_actions"), study.transactions, study.table("actions_done"),
         as_of=study.as_of, currency=study.currency, ids_by=study.ids_by,
     )  # fmt: skip
-    told = [
+    sentences = [
         _expected(forecasts, study.currency),
         *(record_of(record, name).sentence for name in ("month", "quarter")),
     ]
-    told += [
+    sentences += [
         _not_counted(late, "made when their target was over"),
         _not_counted(other, "in another currency"),
         *customers.sentences,
     ]
     opening = () if why_none(lists) else tuple(lists["told"])
-    return Outlook(forecasts, fresh, record, lists, customers, opening, tuple(one for one in told if one))
+    return Outlook(
+        forecasts, fresh, record, lists, customers, opening, tuple(one for one in sentences if one)
+    )
 
 
 def _caps(forecasts: pd.DataFrame, locked: pd.DataFrame) -> list[float]:

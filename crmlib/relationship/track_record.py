@@ -167,7 +167,7 @@ class Record:
         named = f"forecast of the next {self.horizon}'s revenue"
         low, high = wilson_interval(self.inside, self.forecasts)
         share = fmt.interval(float(low), float(high), "share")
-        told = {
+        verdicts = {
             BETTER: "They beat the naive forecast, last year's month by the recent trend",
             WORSE: "The naive forecast, last year's month by the recent trend, beats them",
             UNDECIDED: "Whether they beat the naive forecast, last year's month by the recent trend, is undecided",
@@ -175,7 +175,7 @@ class Record:
         return (
             f"Of {fmt.plural(self.forecasts, f'earlier {named}', f'earlier {named}'.replace('forecast', 'forecasts'))} "
             f"{fmt.count(self.inside)} lay within the {fmt.share(LEVEL)} band ({share}); the usual error is "
-            f"{fmt.share(self.error)}, of the naive forecast {fmt.share(self.naive_error)}. {told[self.verdict]} "
+            f"{fmt.share(self.error)}, of the naive forecast {fmt.share(self.naive_error)}. {verdicts[self.verdict]} "
             f"(evidence {fmt.number(max(self.evidence, self.against))}, {fmt.number(ENOUGH)} decides)."
         )
 

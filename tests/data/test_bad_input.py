@@ -316,17 +316,17 @@ def test_a_customer_called_null_can_be_kept(project):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (bytes(range(256)) * 8, "it is not text; export the table as CSV, Parquet or Excel"),
         (b"PK\x03\x04" + bytes(100), "an Excel workbook or a zip archive; name it .xlsx if it is a workbook"),
         (b"%PDF-1.7 " + bytes(100), "a PDF; export the table itself"),
     ],
 )
-def test_a_binary_file(project, content, said):
+def test_a_binary_file(project, content, expected):
     message = refusal(project(content))
     assert message.startswith("orders.csv holds binary data, not lines of text: ")
-    assert said in message
+    assert expected in message
 
 
 @pytest.mark.parametrize("name", ["orders.xlsx", "orders.parquet", "orders.csv.gz"])
@@ -385,13 +385,13 @@ def test_a_file_that_grows_while_it_is_read(project, monkeypatch):
 
 
 def write_workbook(path, sheets):
-    book = openpyxl.Workbook()
-    book.remove(book.active)
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
     for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
+        sheet = workbook.create_sheet(name)
         for row in rows:
             sheet.append(row)
-    book.save(path)
+    workbook.save(path)
 
 
 def test_a_workbook(project, tmp_path):
@@ -461,12 +461,12 @@ def test_lines_above_the_header_are_refused_with_the_line_that_it_is_in(project,
 
 
 def test_lines_above_the_header_of_a_sheet_are_refused(project, tmp_path):
-    book = openpyxl.Workbook()
+    workbook = openpyxl.Workbook()
     for row in (["Export vom 01.07.2025"], ["customer_id", "date", "amount"], ["a", "2024-01-05", 9]):
-        book.active.append(row)
-    book.save(tmp_path / "book.xlsx")
-    study = project((tmp_path / "book.xlsx").read_bytes(), name="book.xlsx")
-    assert refusal(study).startswith("book.xlsx, sheet 'Sheet': line 1 is no header")
+        workbook.active.append(row)
+    workbook.save(tmp_path / "workbook.xlsx")
+    study = project((tmp_path / "workbook.xlsx").read_bytes(), name="workbook.xlsx")
+    assert refusal(study).startswith("workbook.xlsx, sheet 'Sheet': line 1 is no header")
 
 
 @pytest.mark.parametrize("text", ['name\n"Meier, Anna"\nBerg\n', "id\n7\n8\n", "note\na, b\nc\nd, e, f\n"])

@@ -159,7 +159,7 @@ def rows_in(kind, tmp_path, values, request):
 
 
 @pytest.mark.parametrize("kind", ["postgres", "sqlite", "duckdb"])
-def test_a_key_tells_every_change_but_that_of_the_order(kind, tmp_path, request):
+def test_a_key_changes_with_the_rows_but_not_with_their_order(kind, tmp_path, request):
     rows = [("a", "b", 1.5), ("a", "b", 1.5), ("c", None, 2.0), ("d", "", None)]
     same = [rows, rows[::-1]]
     others = [

@@ -260,7 +260,7 @@ def test_the_decimal_sign(tmp_path, amounts, decimal):
     assert look(tmp_path, "customer;date;amount\n" + lines).values.get("decimal") == decimal
 
 
-def test_a_decimal_sign_that_cannot_be_told_is_asked_about(tmp_path):
+def test_an_ambiguous_decimal_sign_is_asked_about(tmp_path):
     guess = look(tmp_path, "customer;date;amount\na;2024-01-05;1.500\n")
     assert [(one.entry, one.answers) for one in guess.questions] == [("decimal", (".", ","))]
 

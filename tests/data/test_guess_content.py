@@ -54,10 +54,10 @@ def test_a_count_of_pieces_is_no_amount(tmp_path):
     guess = look(tmp_path, ITEMS)
     assert asked(guess) == ["columns.amount"]
     assert "Total_Cost" in guess.undecided[0].answers
-    said = look(tmp_path, ITEMS, **{"columns.amount": "Total_Cost"})
-    assert not said.questions
-    assert "cost" not in columns(said)
-    assert "two customers of one name count as one" in evidence(said, "columns.customer_id")
+    named = look(tmp_path, ITEMS, **{"columns.amount": "Total_Cost"})
+    assert not named.questions
+    assert "cost" not in columns(named)
+    assert "two customers of one name count as one" in evidence(named, "columns.customer_id")
 
 
 def test_a_total_is_not_taken_for_the_price_of_one(tmp_path):

@@ -69,7 +69,7 @@ def test_customers_are_summed_up_in_parts_where_the_memory_is_too_small_for_all(
         pd.testing.assert_frame_equal(whole, in_parts)
 
 
-def test_half_of_the_memory_is_taken_where_nothing_is_said(monkeypatch):
+def test_half_of_the_memory_is_the_default_limit(monkeypatch):
     monkeypatch.delenv(engines.MEMORY, raising=False)
     monkeypatch.setenv(engines.JOBS, "1")
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -146,7 +146,7 @@ def test_an_ambiguous_date_is_asked_about_and_refused_where_nobody_answers(proje
     assert str(crm.open_study("asked").as_of) == "2024-04-03"
     run(
         "new",
-        "told",
+        "named",
         "--transactions",
         "orders.csv",
         "--yes",
@@ -155,8 +155,8 @@ def test_an_ambiguous_date_is_asked_about_and_refused_where_nobody_answers(proje
         "--currency",
         "eur",
     )
-    told = crm.open_study("told")
-    assert (str(told.as_of), told.currency) == ("2024-03-04", "EUR")
+    named = crm.open_study("named")
+    assert (str(named.as_of), named.currency) == ("2024-03-04", "EUR")
 
 
 def test_columns_can_be_named(project):
@@ -185,7 +185,7 @@ def test_a_check_of_what_cannot_be_used_ends_with_2(project):
     assert "there is no file none.csv" in outcome.stderr
 
 
-def test_cdnow_is_told_to_be_a_closed_cohort():
+def test_the_check_finds_that_cdnow_is_a_closed_cohort():
     outcome = run("check", "cdnow")
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25, so a fall" in outcome.output

@@ -416,7 +416,7 @@ PEOPLE = (
     "ACME-2,Dan Xylander,dan@example.org,+49 555 0104,never,no,Quellworth\n"
     "ACME-3,Eve Xylander\n"
 )
-TOLD = (
+SURVEYS = (
     "customer_id,date,question,score,comment\n"
     "ACME-1,2024-01-06,nps,9,Zimmerquist was rude\nACME-2,soon,nps,9,Xylander\n"
 )
@@ -434,7 +434,7 @@ def written(folder):
 
 
 def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_path):
-    study = shop(entries=NAMED, customers=PEOPLE, surveys=TOLD)
+    study = shop(entries=NAMED, customers=PEOPLE, surveys=SURVEYS)
     quality, results = study.quality, study.results("01_data_check")
     frames = {
         "people": study.table("customers").to_pandas(),
@@ -455,7 +455,7 @@ def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_pa
 
 
 def test_a_study_may_say_that_personal_columns_are_kept(shop):
-    study = shop("personal_columns: keep", NAMED, customers=PEOPLE, surveys=TOLD)
+    study = shop("personal_columns: keep", NAMED, customers=PEOPLE, surveys=SURVEYS)
     assert column(study, "customers", "name") == ["Zoe Zimmerquist", "Dan Xylander"]
     assert column(study, "customers", "birthday") == [pd.Timestamp("1980-05-17"), None]
     assert column(study, "surveys", "comment") == ["Zimmerquist was rude"]

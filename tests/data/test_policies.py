@@ -291,7 +291,7 @@ def test_cancelled_and_failed_orders_in_other_languages():
     assert outcomes(shop) == {"cancelled or test order": (len(words), sum(range(2, len(words) + 2)))}
 
 
-def test_every_state_is_said_to_be_a_sale_or_none_and_the_small_ones_are_summed_up():
+def test_every_state_is_listed_as_sale_or_not_and_rare_ones_are_summed_up():
     words = ["paid"] * 30 + ["Storniert"] * 20 + [""] * 15
     words += [word for word in "abcdefgh" for _ in range(3)]  # which makes eleven states
     words += ["cancelled", "i", "i"]

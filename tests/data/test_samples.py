@@ -72,8 +72,8 @@ def test_the_grocery_chain_is_whole():
     assert rows.loc["used", "rows"] == 1_468_773
     log = study.transactions
     facts = log.agg(households=log.customer_id.nunique(), off=log.discount.sum(), named=log.category.count())
-    told = facts.to_pyarrow().to_pylist()[0]
-    assert told["households"] == 2469
-    assert told["off"] == pytest.approx(795_000, rel=0.01)
-    assert told["named"] > 0.99 * rows.loc["used", "rows"]
+    found = facts.to_pyarrow().to_pylist()[0]
+    assert found["households"] == 2469
+    assert found["off"] == pytest.approx(795_000, rel=0.01)
+    assert found["named"] > 0.99 * rows.loc["used", "rows"]
     assert study.table("touchpoints").count().to_pyarrow().as_py() == 6589

@@ -180,7 +180,7 @@ def test_a_birthday_message_comes_on_the_birthday_of_who_agreed(tables):
     assert ((born - day).abs() <= 1).all()
 
 
-def test_two_ids_of_one_person_share_what_tells_a_person(tables):
+def test_two_ids_of_one_person_share_the_personal_columns(tables):
     customers = tables["customers"]
     second = customers[customers["customer_id"].str.startswith("C5")]
     main = customers.set_index("customer_id").loc["C0" + second["customer_id"].str[2:]]

@@ -41,7 +41,7 @@ def test_an_amount_in_one_of_two_columns_is_not_guessed(tmp_path, sides):
 
 
 @pytest.mark.parametrize(
-    ("amount", "said"),
+    ("amount", "expected"),
     [
         (lambda i: f"{'-' * (i % 4 > 0)}{money(i)}", "45 of 60 amounts below zero, which is money back"),
         (lambda i: 0, "nothing but zero"),
@@ -49,9 +49,9 @@ def test_an_amount_in_one_of_two_columns_is_not_guessed(tmp_path, sides):
         (lambda i: "" if i % 2 else money(i), "is empty in 50 % of the rows"),
     ],
 )
-def test_amounts_that_can_hardly_be_what_was_paid_are_asked_about(tmp_path, amount, said):
+def test_amounts_that_can_hardly_be_what_was_paid_are_asked_about(tmp_path, amount, expected):
     text = log("customer_id,date,amount", (who, day, amount))
-    assert said in question(look(tmp_path, text), "columns.amount")
+    assert expected in question(look(tmp_path, text), "columns.amount")
     assert not look(tmp_path, text, **{"columns.amount": "amount"}).questions
 
 
@@ -89,13 +89,13 @@ def test_numbers_and_ids_are_read_in_whatever_a_program_puts_around_them():
 def test_a_date_in_several_columns_is_no_date(tmp_path, parts):
     numbers = [lambda i: 2024, lambda i: 1 + i % 12, lambda i: 1 + i % 28][: len(parts)]
     text = log(f"customer_id,{','.join(parts)},amount", (who, *numbers, money))
-    said = question(look(tmp_path, text), "columns.date")
-    assert all(f"in {part!r}" in said for part in parts)
+    asked = question(look(tmp_path, text), "columns.date")
+    assert all(f"in {part!r}" in asked for part in parts)
     dated = log(f"customer_id,date,{','.join(parts)},amount", (who, day, *numbers, money))
     assert columns(look(tmp_path, dated))["date"] == "date"
 
 
-def test_sums_among_the_rows_are_said(tmp_path):
+def test_total_rows_are_reported(tmp_path):
     rows = [f"{who(i)},{late(i)},10" for i in range(140)]
     sums = [f"Total 2024-0{month},2024-0{month}-28,280" for month in range(1, 6)]
     text = "customer_id,date,amount\n" + "\n".join([*rows, *sums])
@@ -113,7 +113,7 @@ def test_ids_on_the_first_row_of_a_group_alone_are_asked_about(tmp_path):
     assert not look(tmp_path, text, **{"columns.customer_id": "customer_id"}).questions
 
 
-def test_lines_that_have_other_columns_than_the_header_are_said(tmp_path):
+def test_lines_that_do_not_match_the_header_are_reported(tmp_path):
     text = log("customer_id,date,amount", (who, day, lambda i: "1,234.50"))
     with pytest.raises(
         DataError, match="60 of 60 lines cannot be split .* such as line 10, 4 fields instead of 3"
@@ -198,8 +198,8 @@ def test_years_of_two_digits_in_front_are_asked_about(tmp_path):
 
 def test_many_dates_that_no_calendar_has_are_asked_about(tmp_path):
     text = log("customer_id,date,amount", (who, lambda i: "9999-12-31" if i % 12 == 0 else late(i), money))
-    said = question(look(tmp_path, text), "date_format")
-    assert "5 of 60 dates cannot be read, such as '9999-12-31'; empty what is no date" in said
+    asked = question(look(tmp_path, text), "date_format")
+    assert "5 of 60 dates cannot be read, such as '9999-12-31'; empty what is no date" in asked
     weeks = log("customer_id,date,amount", (who, lambda i: f"2024-W{1 + i % 52:02d}", money))
     assert "months, weeks or quarters" in question(look(tmp_path, weeks), "columns.date")
     german = log("customer_id,date,amount", (who, lambda i: f"{1 + i % 28}. März 2024", money))

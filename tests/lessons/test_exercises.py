@@ -37,24 +37,24 @@ def known(number, firm):
 def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
     one, right, mistakes = known
     assert crm.check(number, right, firm).right
-    assert one.judge(firm, np.float64(right)).said == "Right."
+    assert one.judge(firm, np.float64(right)).feedback == "Right."
     assert len(mistakes) >= 2
     assert mistakes.keys() == hints()[number].keys()
     for name, wrong in mistakes.items():
         checked = one.judge(firm, wrong)
-        assert (checked.right, checked.said) == (False, hints()[number][name]), name
+        assert (checked.right, checked.feedback) == (False, hints()[number][name]), name
     # a number just outside the tolerance is wrong
     assert one.tolerance <= 0.005
     assert not one.judge(firm, right * (1 + 2.5 * one.tolerance)).right
     assert one.judge(firm, right * (1 + 0.9 * one.tolerance)).right
     # nothing that is said has the answer
-    said = [*hints()[number].values(), one.judge(firm, 1.7 * right + 0.31).said]
+    expected = [*hints()[number].values(), one.judge(firm, 1.7 * right + 0.31).feedback]
     numbers = {f"{right:.{digits}f}" for digits in range(2, 5)}
-    assert not [text for text in said for answer in numbers if answer in text.split()]
+    assert not [text for text in expected for answer in numbers if answer in text.split()]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         ("many", "The answer is a text; give a number."),
         (None, "There is no answer yet; give a number."),
@@ -70,15 +70,15 @@ def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
     ],
     ids=str,
 )
-def test_an_answer_of_any_type_gets_words(answer, said):
+def test_an_answer_of_any_type_gets_words(answer, expected):
     checked = crm.check("2.1", answer)
     assert not checked.right
-    assert checked.said.startswith(said)
+    assert checked.feedback.startswith(expected)
 
 
 def test_per_cent_instead_of_a_share():
     right, _mistakes = EXERCISES["2.1"].reference(lesson_firm())
-    assert "hundred times too much" in crm.check("2.1", 100 * right).said
+    assert "hundred times too much" in crm.check("2.1", 100 * right).feedback
 
 
 def test_the_practice_firm_is_the_default():

@@ -124,9 +124,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_no_hand_in_is_refused_in_words(tmp_path, what):
-    text, said = REFUSED[what]
+    text, feedback = REFUSED[what]
     hand_in(tmp_path, "s", text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=feedback):
         read_cells(tmp_path / "s" / "01_purchase_log.ipynb")
 
 
@@ -222,7 +222,7 @@ def graded(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("student", "exercise", "points", "said"),
+    ("student", "exercise", "points", "feedback"),
     [
         ("best", "1.1", "1", "Right."),
         ("best", "1.2", "1", "Right."),
@@ -240,17 +240,17 @@ def graded(tmp_path_factory):
         ("unknown", "", "0", "none of the lessons"),
     ],
 )
-def test_what_each_hand_in_gets(graded, student, exercise, points, said):
+def test_what_each_hand_in_gets(graded, student, exercise, points, feedback):
     row = graded[1][student, exercise]
     assert row["points"] == points
     assert row["of"] == {"recommendation": "10", "": "0" if student == "unknown" else "12"}.get(exercise, "1")
-    assert said in row["said"]
+    assert feedback in row["feedback"]
 
 
 @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only Linux limits memory and files")
 def test_memory_is_limited_and_the_key_cannot_be_read(graded):
-    assert "MemoryError" in graded[1]["spy", "1.2"]["said"]
-    assert graded[1]["spy", "1.1"]["said"] == "The answer is a text; give a number."  # it is "refused"
+    assert "MemoryError" in graded[1]["spy", "1.2"]["feedback"]
+    assert graded[1]["spy", "1.1"]["feedback"] == "The answer is a text; give a number."  # it is "refused"
 
 
 def test_each_student_gets_a_page_with_the_memo_and_a_question(graded):

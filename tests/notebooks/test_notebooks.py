@@ -103,8 +103,8 @@ def test_no_text_calls_known_what_may_be_missing_on_other_data():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
         if cell["cell_type"] == "markdown"
     )
-    said = r"(?i)most customers (?:buy|bought|have)|intervals? overlap|\b\d+ % of (?:the )?customers (?:buy|bring)"
-    assert not re.findall(said, prose)
+    results = r"(?i)most customers (?:buy|bought|have)|intervals? overlap|\b\d+ % of (?:the )?customers (?:buy|bring)"
+    assert not re.findall(results, prose)
 
 
 def test_only_key_figures_are_stored_and_only_as_text(notebook):

@@ -60,7 +60,7 @@ def test_an_effect_without_a_margin_is_no_gain():
     assert "expected_gain" not in customers_to_win_back(WINNABLE, SPEND, effect=Effect(0.1, 0.8))
 
 
-def test_where_no_contact_pays_nobody_is_listed_and_the_reason_is_said():
+def test_where_no_contact_pays_nobody_is_listed_and_the_reason_is_given():
     found = customers_to_win_back(WINNABLE, SPEND, margin=0.5, effect=Effect(0.01, 99.0))
     assert why_none(found) == "a contact costs more than it is expected to bring"
 

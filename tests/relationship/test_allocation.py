@@ -91,7 +91,7 @@ def test_one_large_option_beats_many_small_ones():
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "expected"),
     [
         ({"budget": 1.0, "capacity": 2}, "give one of them"),
         ({"budget": -1.0}, "budget is -1.0"),
@@ -99,8 +99,8 @@ def test_one_large_option_beats_many_small_ones():
         ({"capacity": -3}, "capacity is -3"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(limits, said):
-    with pytest.raises(CrmError, match=said):
+def test_limits_that_cannot_be_are_refused(limits, expected):
+    with pytest.raises(CrmError, match=expected):
         best_actions(np.ones((2, 2)), np.ones((2, 2)), **limits)
 
 

@@ -255,8 +255,8 @@ def test_every_row_of_a_firm_with_all_tables_has_a_verdict_and_a_reason(plain):
 
 def test_trust_counts_one_answer_per_customer_that_is_old_enough(plain):
     found = first_answers(plain, "trust", 180)
-    said = plain.surveys[plain.surveys["question"] == "trust"]
-    old = said[said["date"] <= pd.Timestamp("2025-07-04 23:59")]
+    answers = plain.surveys[plain.surveys["question"] == "trust"]
+    old = answers[answers["date"] <= pd.Timestamp("2025-07-04 23:59")]
     assert len(found) == found["customer_id"].nunique() == old["customer_id"].nunique()
     assert (found["score"] <= 1).all()
 
@@ -318,10 +318,10 @@ def test_an_answer_that_goes_with_purchases_before_it_supports_nothing(worlds):
     wishes = answers["customer_id"].map(before["again"]).fillna(0) + answers["customer_id"].map(kept).fillna(
         0
     )
-    said = answers[["customer_id", "date"]].assign(question="trust", score=1 + wishes, scale_max=5.0)
-    told = trust(ClaimData(data.transactions, DAY, surveys=said, customers=data.customers))
-    assert claim(told, "purchases before the answer")["low"] > 0
-    assert claim(told)["verdict"] != SUPPORTED
+    surveys = answers[["customer_id", "date"]].assign(question="trust", score=1 + wishes, scale_max=5.0)
+    found = trust(ClaimData(data.transactions, DAY, surveys=surveys, customers=data.customers))
+    assert claim(found, "purchases before the answer")["low"] > 0
+    assert claim(found)["verdict"] != SUPPORTED
 
 
 def test_the_referred_who_stay_longer_are_better():

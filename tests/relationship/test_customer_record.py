@@ -235,7 +235,7 @@ def months_of(gains: list[float], customers: int = 50) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("gains", "told"),
+    ("gains", "verdict"),
     [
         ([0.5] * 24, "they are better, beyond chance"),
         ([-0.5] * 24, "they are worse, beyond chance"),
@@ -243,9 +243,9 @@ def months_of(gains: list[float], customers: int = 50) -> pd.DataFrame:
         ([0.5, -0.5] * 12, "which is better is undecided"),
     ],
 )
-def test_the_record_is_one_line_with_its_customers_and_its_verdict(gains, told):
+def test_the_record_is_one_line_with_its_customers_and_its_verdict(gains, verdict):
     (line,) = record_in_words(customer_record(months_of(gains)))
-    assert told in line
+    assert verdict in line
     assert f"{len(gains)} targets with 50 customers on average; " in line
     assert f"{5 * len(gains)} were expected and {6 * len(gains)} did" in line
     brier = np.mean(0.1 - 0.02 * np.array(gains))
@@ -314,19 +314,19 @@ def test_a_locked_forecast_is_scored_by_each_customer(ledger):
     ]
 
 
-def test_other_keys_other_currencies_and_hindsight_are_said_and_not_scored(ledger):
+def test_other_keys_other_currencies_and_late_forecasts_are_reported_and_not_scored(ledger):
     ledger("2023-10-31", currency="EUR")
     ledger("2023-11-30", ids_by="another")
     ledger("2023-12-31", known_to="2024-06-30")
     found = customer_forecasts(crm.open_study(LOG, currency="USD", as_of="2024-05-30"))
     assert why_none(found.record) == "no forecast of customers has been scored yet"
-    told = " ".join(found.sentences)
-    assert "3 earlier forecasts of customers in another currency: not scored." in told
+    text = " ".join(found.sentences)
+    assert "3 earlier forecasts of customers in another currency: not scored." in text
     assert (
         "3 earlier forecasts of customers with customers' ids by another key, so that nobody can be matched: "
-        in told
+        in text
     )
-    assert "3 earlier forecasts of customers made when their target was over: not scored." in told
+    assert "3 earlier forecasts of customers made when their target was over: not scored." in text
 
 
 def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_path, monkeypatch):
@@ -359,5 +359,5 @@ def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_pa
     assert (score["customers"], score["happened"]) == (40, 10)
     assert score["brier"] == pytest.approx((10 * 0.4**2 + 30 * 0.1**2) / 40)
     assert score["base_brier"] == pytest.approx((10 * 0.8**2 + 30 * 0.2**2) / 40)
-    said = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
-    assert any(one.startswith(said) for one in later.sentences)
+    start = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
+    assert any(one.startswith(start) for one in later.sentences)

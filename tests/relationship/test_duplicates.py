@@ -97,9 +97,9 @@ def test_the_first_id_is_kept_and_every_other_one_is_a_row(splink):
     rows = pd.concat([rows, rows.iloc[[3]].assign(customer_id="zz0003", email=None)], ignore_index=True)
     found = likely_duplicates(rows)
     assert proposed(found) == {("c0003", "zc0003"), ("c0003", "zz0003"), ("c0007", "zc0007")}
-    told = found.set_index("same_as")["alike"]
-    assert told["zc0003"] == "e-mail, telephone and birthday"
-    assert told["zz0003"] == "name, telephone and birthday"
+    alike = found.set_index("same_as")["alike"]
+    assert alike["zc0003"] == "e-mail, telephone and birthday"
+    assert alike["zz0003"] == "name, telephone and birthday"
     assert found["chance_same"].between(0.9, 1).all()
     assert proposed(likely_duplicates(rows)) == proposed(found)
 
@@ -127,7 +127,7 @@ def test_equal_or_empty_names_make_no_duplicates(splink):
     assert "have to be known" in why_none(likely_duplicates(nothing))
 
 
-def test_a_mail_or_number_that_many_share_tells_nothing(splink):
+def test_a_mail_or_number_that_many_share_is_no_evidence(splink):
     rows = people()
     shared = rows.assign(email=np.where(np.arange(200) < 30, "none@x.example", rows["email"]))
     shared = shared.assign(phone=np.where(np.arange(200) < 30, "000", rows["phone"]))

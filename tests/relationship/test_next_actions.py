@@ -39,7 +39,7 @@ def test_the_rules_of_the_library_are_sound():
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected"),
     [
         ("a,write,overdue = yes,,silent,purchase,0.1,1,\na,call,,,late,value,0.1,1,", "two rules 'a'"),
         ("a,write,overdu = yes,,silent,purchase,0.1,1,", "overdue"),
@@ -53,10 +53,10 @@ def test_the_rules_of_the_library_are_sound():
         ("a,write,__import__('os'),,silent,purchase,0.1,1,", "is no condition"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_with_its_row(tmp_path, row, said):
+def test_a_rule_that_cannot_be_is_refused_with_its_row(tmp_path, row, expected):
     path = tmp_path / "rules.csv"
     path.write_text(HEAD + row)
-    with pytest.raises(StudyError, match=said.replace("(", r"\(").replace("?", r"\?")) as refused:
+    with pytest.raises(StudyError, match=expected.replace("(", r"\(").replace("?", r"\?")) as refused:
         read_rules(path, RULED)
     assert "rules.csv, row" in str(refused.value)
 
@@ -114,7 +114,7 @@ def test_the_gain_is_change_times_margin_of_a_purchase_less_cost():
     assert found.to_do["assumed"].tolist() == [True, True]
 
 
-def test_who_may_not_be_contacted_is_not_and_the_reason_is_said():
+def test_customers_without_consent_are_not_contacted_and_the_reason_is_given():
     table = customers(
         overdue=True,
         consent=[False, True, True, True],
@@ -131,18 +131,18 @@ def test_who_may_not_be_contacted_is_not_and_the_reason_is_said():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         ({"margin": None}, "the gain is not known without a margin"),
         ({"budget": 0.0}, "others bring more within the budget"),
         ({"rules": []}, "no rule is for this customer"),
     ],
 )
-def test_where_there_is_nothing_to_do_everybody_has_the_reason(changed, said):
+def test_where_there_is_nothing_to_do_everybody_has_the_reason(changed, expected):
     asked = dict(margin=0.5, as_of=DAY, rules=[LETTER]) | changed
     found = next_actions(customers(overdue=True), spend=spent(a=90.0, b=90.0, c=90.0, d=90.0), **asked)
-    assert found.customers["reason"].tolist() == [said] * 4
-    assert why_none(found.to_do) == said
+    assert found.customers["reason"].tolist() == [expected] * 4
+    assert why_none(found.to_do) == expected
     assert (found.customers["next_action"] == "none").all()
 
 

@@ -30,7 +30,7 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "last_sentence"),
     [
         (23570, 0, "The time before has 23,570 first purchases, this one none."),
         (90, 10, "The time before has 90 first purchases, this one 10."),
@@ -39,12 +39,12 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
         (0, 0, ""),
     ],
 )
-def test_why_says_that_the_time_before_has_first_purchases_which_this_one_lacks(before, after, told):
+def test_why_says_that_the_time_before_has_first_purchases_which_this_one_lacks(before, after, last_sentence):
     steps = ["before", "lapsed", "bought less", "bought more", "came back", "new", "after"]
     frame = pd.DataFrame({"step": steps, "change": [90.0, -50, -10, 5, 5, 0, 40]}).assign(newly=0)
     frame.loc[[0, 6], "newly"] = before, after
     text = change_in_words(frame, pd.DataFrame(), "9 months", "the 9 before", "USD")
-    assert text.endswith(f"net −USD 50.00. {told}".strip())
+    assert text.endswith(f"net −USD 50.00. {last_sentence}".strip())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_column_with_the_largest_difference_is_shown_and_every_customer_of_i
     assert "overlap" not in found.attrs["finding"]
 
 
-def test_a_group_chosen_among_many_is_seldom_beyond_chance_where_nothing_tells_who_leaves():
+def test_the_largest_of_many_groups_is_rarely_beyond_chance_without_a_true_difference():
     random = np.random.default_rng(8)
     columns = {f"c{n}": random.choice(["a", "b", "c"], 300) for n in range(12)}
     frame = pd.DataFrame({"customer_id": range(300), **columns})

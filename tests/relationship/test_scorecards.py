@@ -390,7 +390,7 @@ def test_value_by_need_counts_every_buyer_once(tmp_path, run):
     NotebookResults("04_value_tiers", run).table("value_tiers", tiers)
     NotebookResults("03_segments", run).table("customers_by_segment", needs)
     found = crm.Scorecards(firm(tmp_path, **TABLES)).value_and_need()
-    told = found[["tier", "need", "customers", "value"]].round(6).to_numpy().tolist()
-    assert sorted(told[:2]) == [["Gold", "no need", 1, 5.0], ["Gold", "tea", 1, 50.0]]
-    assert told[2:] == [["Iron", "tea", 1, 10.0], ["no tier", "tea", 1, 100.0]]
+    rows = found[["tier", "need", "customers", "value"]].round(6).to_numpy().tolist()
+    assert sorted(rows[:2]) == [["Gold", "no need", 1, 5.0], ["Gold", "tea", 1, 50.0]]
+    assert rows[2:] == [["Iron", "tea", 1, 10.0], ["no tier", "tea", 1, 100.0]]
     assert found["share_of_all"].sum() == pytest.approx(1)

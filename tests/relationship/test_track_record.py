@@ -284,9 +284,9 @@ def test_other_currencies_and_forecasts_made_in_hindsight_do_not_count(tmp_path,
     study = crm.open_study(LOG, currency="USD", as_of="2024-06-28")
     found = outlook(study)
     assert {*found.scores["origin"]} == {pd.Timestamp("2023-12-31")}
-    told = " ".join(found.sentences)
-    assert "12 earlier forecasts made when their target was over: not counted." in told
-    assert "12 earlier forecasts in another currency: not counted." in told
+    text = " ".join(found.sentences)
+    assert "12 earlier forecasts made when their target was over: not counted." in text
+    assert "12 earlier forecasts in another currency: not counted." in text
 
 
 # -- earlier lists
@@ -321,7 +321,7 @@ def test_a_list_is_read_out_against_those_left_out_whoever_acted():
     assert "beyond chance" in found["told"]
 
 
-def test_what_cannot_be_told_yet_or_at_all_is_said():
+def test_a_result_that_is_not_known_yet_or_never_will_be_is_reported():
     rows, log = a_list(runs=3)
     assert "can be told after 3 lists" in lists_read_out(rows, log, DONE, **READ)["told"].iloc[0]
     never = rows.assign(runs=0, left_out=False)

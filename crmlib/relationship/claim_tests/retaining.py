@@ -32,15 +32,15 @@ def retaining(data: ClaimData) -> list[dict[str, Any]]:
     cac = data.marginal_cac
     if reason or cac is None or not len(cac):
         return cannot("retaining", reason or "no marginal cost of a customer is published by chapter 08")
-    told = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
+    known = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
     people = data.known_long
-    if told.empty or len(people) < FEWEST:
+    if known.empty or len(people) < FEWEST:
         return cannot(
             "retaining", "the marginal cost of no channel can be told, or few customers are known for a year"
         )
     worth, scatter = float(people["worth"].mean()), float(people["worth"].sem())
-    share = (told["spent"] / told["spent"].sum()).to_numpy(float)
-    won = 1 / told[["marginal_cac", "marginal_cac_high", "marginal_cac_low"]].to_numpy(
+    share = (known["spent"] / known["spent"].sum()).to_numpy(float)
+    won = 1 / known[["marginal_cac", "marginal_cac_high", "marginal_cac_low"]].to_numpy(
         float
     )  # customers per money
     rate, error = (
