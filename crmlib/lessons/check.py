@@ -1,4 +1,4 @@
-"""Check an answer to an exercise at once: right, or a hint."""
+"""Check an answer to an exercise, with a hint if it is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exercise: its right answer on a firm, the mistakes that are known, and the hint for each of them."""
+"""An exercise: the right answer for a firm, known mistakes, and a hint for each of them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 
 def main() -> None:
-    """Read the job, shut this process in, and run its cells one after the other."""
+    """Read the job, restrict this process, and run its cells in order."""
     job = json.load(sys.stdin)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -49,7 +49,7 @@ def main() -> None:
             _send_answer(out, shell, cell)
     send(out, done=True)
     out.flush()
-    os._exit(0)  # whatever a cell left running
+    os._exit(0)  # ends threads that a cell left running
 
 
 def _can_read(path: str) -> bool:
@@ -60,13 +60,13 @@ def _can_read(path: str) -> bool:
 
 
 def send(out: TextIO, **what: Any) -> None:
-    """Write a line for the process that waits."""
+    """Send a message to the waiting process, as a line of JSON."""
     out.write(json.dumps(what) + "\n")
     out.flush()
 
 
 def _run(shell: Any, source: str, seconds: float) -> str:
-    """Run a cell; returns how it failed, or nothing."""
+    """Run a cell; returns its error, or an empty text."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:

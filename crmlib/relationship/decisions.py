@@ -161,10 +161,9 @@ def decisions(
     winnable = study.published("winnable_customers")
     refused = _refused(study, "winnable")
     if refused or not len(winnable):
-        found = (
-            "there are no" if study.figures().get("winnable", {}).get("value") == 0 else "no chapter found"
-        )
-        why = f"{found} customers who are silent beyond their habit and can still be won"
+        none = study.figures().get("winnable", {}).get("value") == 0
+        why = f"{'there are no' if none else 'no chapter found'} customers who are silent beyond their habit and "
+        why += "can still be won"
         why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
@@ -223,12 +222,12 @@ def _refused(study: Study, key: str) -> str:
 
 
 def _sentences(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
-    """The sentences that say something; contribution by an assumed margin says so."""
+    """The sentences that are not empty; an assumed margin is marked."""
     return tuple(one.replace(" of contribution", f" of contribution{by_margin}") for one in sentences if one)
 
 
 def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Effect | None, str]:
-    """What a contact changes, measured or else assumed, and the words for where that comes from."""
+    """The effect of a contact, measured or else assumed, and a phrase for its source."""
     measured = measured_effect(study.transactions, study.table("experiments"), as_of=study.as_of)
     if measured:
         more = f"a contact adds {fmt.points(measured.change)} to the chance to buy"
@@ -261,7 +260,7 @@ def _month(study: Study) -> tuple[str, str]:
 
 
 def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decisions:
-    """The same for a firm of which only its customers with a contract are known."""
+    """Page one of a firm that has contracts and no purchase log."""
     data = churn_data(study, horizon_months=months)
     leavers = share_that_left(data)
     to_contact = contracts_to_save(study.published("customers_to_contact"))

@@ -1,4 +1,4 @@
-"""What became of the lists of earlier runs: who acted, and what it changed for those who were not left out."""
+"""Results of the lists of earlier runs: how many actions were done, and their effect against the holdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = "rule assigned customers done left_out treated_mean control_mean diffe
 def lists_read_out(
     lists: pd.DataFrame, transactions: Any, done: Any, *, as_of: Any, currency: str, ids_by: str
 ) -> pd.DataFrame:
-    """Of each rule's earlier lists: how many were done, and how much more often the chosen bought than the left out?
+    """How many actions of earlier lists were done, and how much more often did the chosen buy than the holdout?
 
     Parameters
     ----------
@@ -45,9 +45,8 @@ def lists_read_out(
         return no_rows(COLUMNS, "no list of an earlier run is kept")
     known = lists[lists["ids_by"] == ids_by]
     if known.empty:
-        return no_rows(
-            COLUMNS, "the earlier lists have customers' ids by another key, so nobody can be matched"
-        )
+        why = "the earlier lists have customers' ids by another key, so nobody can be matched"
+        return no_rows(COLUMNS, why)
     acted = fetch(done) if not isinstance(done, pd.DataFrame) else done
     acted = acted[acted["done_on"].notna()]
     pairs = set(zip(acted["customer_id"].astype(str), acted["rule"], strict=True))

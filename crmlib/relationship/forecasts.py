@@ -1,4 +1,4 @@
-"""Revenue and orders of the next month and quarter, with bands, beside the naive forecast they have to beat."""
+"""Forecasts of revenue and orders for the next month and quarter, with bands and a naive forecast to beat."""
 
 from __future__ import annotations
 
@@ -77,10 +77,8 @@ def next_forecasts(months: pd.DataFrame, *, as_of: Any, new_from: Any = None) ->
         for measure in MEASURES:
             parts = _parts(months, measure, first, last, length)
             found = [_forecast(parts, name, (start - last).n, length) for name in CUSTOMERS]
-            rows += [
-                (pd.Timestamp(day), horizon, target, end, measure, name, *one)
-                for name, one in zip(CUSTOMERS, found, strict=True)
-            ]
+            about = pd.Timestamp(day), horizon, target, end, measure
+            rows += [(*about, name, *one) for name, one in zip(CUSTOMERS, found, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -93,10 +91,8 @@ def monthly_sums(transactions: Any, *, as_of: Any) -> pd.DataFrame:
     born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
     rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
     rows = rows.mutate(born=_.born.fill_null(_.period))
-    sums = rows.group_by("born", "period").agg(
-        revenue=_.amount.sum(), orders=orders_among(rows, rows.counted)
-    )
-    found = fetch(sums)
+    sums = {"revenue": _.amount.sum(), "orders": orders_among(rows, rows.counted)}
+    found = fetch(rows.group_by("born", "period").agg(**sums))
     return found.assign(
         **{name: pd.PeriodIndex(found[name], freq="M") for name in ("born", "period")},
         **{name: found[name].astype(float) for name in MEASURES},
@@ -104,7 +100,7 @@ def monthly_sums(transactions: Any, *, as_of: Any) -> pd.DataFrame:
 
 
 def actual(months: pd.DataFrame, target: Any, end: Any, measure: str, customers: str) -> float:
-    """What a target brought, by `monthly_sums`."""
+    """The actual value of a target, from `monthly_sums`."""
     first, last = pd.Period(target, "M"), pd.Period(end, "M")
     rows = months[(months["period"] >= first) & (months["period"] <= last)]
     is_new = rows["born"] >= first

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 _FACTS = "segment cluster need tier state p_churn next_action reason next_product referral_value".split()
+_PROFILE = "joined acquisition_channel manager_id consent planned_value"
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,7 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
         "cases": _rows(study, "service_cases", customer_id, "opened closed channel kind theme"),
         "promises": _rows(study, "touchpoints", customer_id, "date channel promise_due promise_kept_on"),
     }
-    known = _rows(
-        study, "customers", customer_id, "joined acquisition_channel manager_id consent planned_value"
-    )
+    known = _rows(study, "customers", customer_id, _PROFILE)
     if purchases.empty and mine.empty and all(one.empty for one in (*rows.values(), known)):
         raise StudyError(
             f"{study.name} has no customer {customer_id!r}; ids are as in the report's lists"
@@ -85,6 +84,11 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
     facts = [] if mine.empty else [(name, mine[name].iloc[0]) for name in _FACTS if name in mine]
     facts += [] if known.empty else [(name, known[name].iloc[0]) for name in known.columns]
     written = [(fmt.column(name), fmt.cell(value)) for name, value in facts if fmt.is_known(value)]
+    if len(cases):
+        cases = cases[cases["closed"].isna()].drop(columns="closed")
+    if len(promises):
+        promises = promises[promises["promise_due"].notna() & promises["promise_kept_on"].isna()]
+        promises = promises.drop(columns="promise_kept_on")
     return OneCustomer(
         customer_id=customer_id,
         sentences=tuple(_sentences(study, purchases, mine, why)),
@@ -92,11 +96,9 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
         purchases=purchases,
         course=course,
         contacts=rows["contacts"],
-        cases=cases[cases["closed"].isna()].drop(columns="closed") if len(cases) else cases,
-        promises=promises[promises["promise_due"].notna() & promises["promise_kept_on"].isna()].drop(
-            columns="promise_kept_on"
-        ) if len(promises) else promises,
-    )  # fmt: skip
+        cases=cases,
+        promises=promises,
+    )
 
 
 def _rows(study: Study, table: str, customer_id: str, names: str) -> pd.DataFrame:
@@ -128,12 +130,9 @@ def _history(study: Study, customer_id: str) -> tuple[pd.DataFrame, pd.DataFrame
         "T": [(end - first).days / unit for end in ends],
     })  # fmt: skip
     purchases = found[["date", "revenue"]][::-1].reset_index(drop=True)
+    units = dict(time_unit=study.time_unit, collapse=study.collapse)
     try:
-        model = ParetoNBDModel().fit(
-            rfm_summary(
-                study.transactions, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse
-            )
-        )
+        model = ParetoNBDModel().fit(rfm_summary(study.transactions, as_of=study.as_of, **units))
         alive = model.expected_probability_alive(table).to_numpy(dtype=float)
     except CannotAnswerError as complaint:
         return purchases, course, str(complaint)
@@ -159,9 +158,8 @@ def _sentences(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: s
         gain = fmt.money(row["expected_gain"], study.currency)
         rests = ", assumed" if row["assumed"] else ""
         left = " The customer is left out by chance: do nothing." if row["left_out"] is True else ""
-        lines.append(
-            f"What to do: {row['next_action']}, as {row['reason']}; expected gain {gain}{rests}.{left}"
-        )
+        action = f"{row['next_action']}, as {row['reason']}"
+        lines.append(f"What to do: {action}; expected gain {gain}{rests}.{left}")
     elif row:
         lines.append(f"Nothing to do now: {row['reason']}.")
     else:

@@ -134,13 +134,13 @@ def difference_of_revenue(
 
 
 def sum_with_interval(each: np.ndarray) -> tuple[float, float, float]:
-    """A sum over customers who come by chance, and the ends of its 95 % interval."""
+    """A sum over a random number of customers, and the ends of its 95 % interval."""
     total, reach = float(each.sum()), normal_quantile(0.95) * float(np.sqrt(np.square(each).sum()))
     return total, total - reach, total + reach
 
 
 def share_that_left(data: ChurnData) -> pd.DataFrame:
-    """Among which customers with a contract did most leave: by the column whose groups differ most?
+    """In which groups of contract customers did most leave, by the column whose groups differ most?
 
     Parameters
     ----------
@@ -191,6 +191,5 @@ def _groups(values: pd.Series) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_GROUPS:
         return values
     cut, least = pd.qcut(values, 5, duplicates="drop"), values.min()
-    return cut.cat.rename_categories(
-        lambda part: f"{fmt.number(max(part.left, least))} to {fmt.number(part.right)}"
-    )
+    ends = [(max(part.left, least), part.right) for part in cut.cat.categories]
+    return cut.cat.rename_categories([f"{fmt.number(low)} to {fmt.number(high)}" for low, high in ends])

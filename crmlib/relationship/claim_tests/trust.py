@@ -1,4 +1,4 @@
-"""Trust goes with retention."""
+"""Trust is associated with retention."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
 
 
 def keeps(found: pd.DataFrame, weights: np.ndarray) -> tuple[float, float]:
-    """How much more often they buy again per standard deviation of trust, at equal history."""
+    """The increase of repurchases per standard deviation of trust, at equal history."""
     return slope(found["again"], found["score"], controls(found, *BASELINE), weights)

@@ -1,4 +1,4 @@
-"""What the optional tables say of each customer in the last twelve complete months; reduced in the engine."""
+"""Facts about each customer in the last twelve complete months, aggregated from the firm's tables in the engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PROFILES = (
 
 
 def lacks(*frames: str) -> Callable[[Facts], str]:
-    """Of the facts: why the first of some frames that has no rows has none; empty where all have some."""
+    """A function of the facts: why the first empty one of these frames has no rows; empty if all have some."""
 
     def reason(facts: Facts) -> str:
         return next(filter(None, (why_none(getattr(facts, frame)) for frame in frames)), "")
@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def value_called(self) -> str:
-        """What the money of the customers concerned is."""
+        """What the money of the customers concerned means: contribution or revenue."""
         has_costs = self.study.margin is not None or self.study.has("transactions", "cost")
         return "contribution after service cost" if has_costs else "revenue"
 
@@ -120,7 +120,7 @@ class Facts:
 
     @cached_property
     def duplicates(self) -> pd.DataFrame:
-        """Ids that are likely to be another customer once more, and what merging them would change."""
+        """Ids that are likely duplicates of another customer, and what merging them would change."""
         return duplicates_of(self.study)
 
     @cached_property
@@ -266,15 +266,13 @@ class Facts:
             table = table.filter(optional(table, "kind", "string") == kind)
         try:
             outcomes = experiment_outcomes(study.transactions, table, days=WINDOW_DAYS, as_of=self.day)
-            if reason := why_none(outcomes):
-                return no_rows(columns, reason)
             return read_experiments(outcomes, outcome="bought")
         except (CannotAnswerError, DataError) as refusal:
             return no_rows(columns, str(refusal))
 
 
 def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float, float, float]:
-    """A ratio of two sums with its 95 % interval, where the rows of a group go together.
+    """A ratio of two sums with its 95 % interval, clustered by group.
 
     Parameters
     ----------

@@ -80,9 +80,7 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
     of targets met, unknown where nothing with a target is measured. `says` is where scores and measures part by
     two points or more. Elements that were scored and are not in the framework's file stand at the end.
     """
-    columns = (
-        "element raters score score_low score_high evidence targets targets_met predicted_score says".split()
-    )
+    columns = "element raters score score_low score_high evidence targets targets_met predicted_score says"
     if scores.empty:
         return no_rows(columns, getattr(scores, "reason", "no score"))
     judged = card[card["standing"].isin([MET, NOT_MET])]
@@ -104,4 +102,4 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
         "one target alone tells little": table["targets"] == 1,
     }
     table["says"] = np.select([*cases.values()], [*cases], "scores and measures agree")
-    return table.rename_axis("element").reset_index()[columns]
+    return table.rename_axis("element").reset_index()[columns.split()]
