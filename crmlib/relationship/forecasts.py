@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -83,20 +84,24 @@ def next_forecasts(months: pd.DataFrame, *, as_of: Any, new_from: Any = None) ->
 
 
 def monthly_sums(transactions: Any, *, as_of: Any) -> pd.DataFrame:
-    """Revenue and orders by the month of the customers' first purchase (`born`) and by month (`period`).
-
-    Who has never kept a purchase is born in the month itself.
-    """
-    rows = seen_by(transactions, as_day(as_of, "as_of"), outside=True)
-    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
-    rows = rows.mutate(born=_.born.fill_null(_.period))
+    """Revenue and orders by the month of the customers' first purchase (`born`) and by month (`period`)."""
+    rows = with_first_month(seen_by(transactions, as_day(as_of, "as_of"), outside=True))
     sums = {"revenue": _.amount.sum(), "orders": orders_among(rows, rows.counted)}
     found = fetch(rows.group_by("born", "period").agg(**sums))
     return found.assign(
         **{name: pd.PeriodIndex(found[name], freq="M") for name in ("born", "period")},
         **{name: found[name].astype(float) for name in MEASURES},
     )
+
+
+def with_first_month(rows: ibis.Table) -> ibis.Table:
+    """Rows of `seen_by` with their month (`period`) and that of the customer's first purchase (`born`).
+
+    Without a purchase that was kept, `born` is the row's own month.
+    """
+    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
+    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
+    return rows.mutate(born=_.born.fill_null(_.period))
 
 
 def actual(months: pd.DataFrame, target: Any, end: Any, measure: str, customers: str) -> float:

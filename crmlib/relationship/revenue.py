@@ -10,12 +10,13 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, customer_totals, dated, fetch, seen_by
+from crmlib.customers._log import as_day, customer_totals, fetch, seen_by
 from crmlib.customers.audit.months import last_complete_month
 from crmlib.data.sources import lacking
 from crmlib.findings import with_finding
 from crmlib.models.churn.data import ChurnData
 from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.forecasts import with_first_month
 from crmlib.relationship.sentences import largest_share_that_left, revenue_by_band
 from crmlib.statistics import normal_quantile, wilson_interval
 
@@ -54,16 +55,13 @@ def revenue_by_first_purchase(transactions: Any, *, as_of: Any, new_from: Any = 
     if missing := lacking(transactions=transactions):
         return no_rows(columns, missing)
     day = as_day(as_of, "as_of")
-    rows = seen_by(transactions, day)
-    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
+    rows = with_first_month(seen_by(transactions, day))
     sums = fetch(rows.group_by("born", "period").agg(revenue=_.amount.sum()))
     for name in ("born", "period"):
         sums[name] = pd.to_datetime(sums[name]).astype("datetime64[s]")
     sums = sums[sums["period"] <= last_complete_month(day).start_time]
     if sums.empty or not sums["revenue"].sum() > 0:
         return no_rows(columns, f"no complete month with revenue by {day}")
-    sums["born"] = sums["born"].fillna(sums["period"])  # nothing but returns: of unknown age
     sums = _banded(sums, None if new_from is None else pd.Timestamp(as_day(new_from, "new_from")))
     months = pd.date_range(sums["period"].min(), last_complete_month(day).start_time, freq="MS", unit="s")
     table = sums.pivot_table(index=["cohort", "band"], columns="period", values="revenue", aggfunc="sum")

@@ -90,7 +90,7 @@ def project(tmp_path, monkeypatch, shared_cache):
 
 @pytest.fixture
 def spend(project):
-    """A table of marketing spend, looked at."""
+    """The detected format of a table of marketing spend."""
     (project / "spend.csv").write_text("date,channel,amount\n2024-01-01,TV,5\n")
     return guess_table(CONTRACTS["marketing_spend"], project / "spend.csv")
 
@@ -269,7 +269,7 @@ PEOPLE = "Customer ID,Full Name,E-Mail,DOB,Newsletter,Referred By\n" + "".join(
 )
 
 
-def test_people_are_added_without_a_word_of_them(project, shared_cache):
+def test_adding_a_table_of_people_prints_nothing_personal(project, shared_cache):
     (project / "people.csv").write_text(PEOPLE)
     printed = run("add", "shop", "customers", project / "people.csv", "--yes")
     entry = crm.open_study("shop").file.tables["customers"]
@@ -351,7 +351,7 @@ def test_a_file_in_the_contracts_own_names_is_recognised(contract, tmp_path):
     assert guess.questions == ()
 
 
-def test_names_are_given_to_columns_that_there_are():
+def test_the_dictionary_of_names_has_only_columns_of_the_contracts():
     known = {one.name for contract in CONTRACTS.values() for one in contract.columns}
     for key in NAMES:
         table, _, name = key.rpartition(".")

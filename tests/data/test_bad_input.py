@@ -1,4 +1,4 @@
-"""Whatever a firm exports: it is read as meant, or refused with a sentence that says what to do."""
+"""Bad input: it is read as meant, or refused with a message that says what to do."""
 
 import gzip
 import subprocess
@@ -125,7 +125,7 @@ def test_two_hundred_columns(project):
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.5)]
 
 
-def test_columns_named_like_the_engines_own(project):
+def test_columns_with_names_that_the_engine_uses(project):
     study = project('customer_id,date,amount,filename,"a ""b"" \'c\'",select\na,2024-01-05,9,x,y,z\n')
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.0)]
     assert list(open_table("data/shop/orders.csv").columns)[3:6] == ["filename", "a \"b\" 'c'", "select"]
@@ -288,7 +288,7 @@ def test_amounts_with_signs_and_separators(project):
     assert [row[2] for row in used(study)] == [1234.5, 9.99, 1000.25, -12.0, -7.0, -3.0, 1234.0, 5.0]
 
 
-def test_amounts_that_are_none_are_set_aside(project):
+def test_unreadable_amounts_are_set_aside(project):
     written = ["nan", "inf", "-inf", "1e400", "1,5", "twelve", "", "1.2.3", "5e13"]
     lines = "".join(f'b;2024-01-06;"{amount}"\n' for amount in written)
     study = project("customer_id;date;amount\na;2024-01-05;9\n" + lines)
@@ -307,7 +307,7 @@ def test_ids_stay_as_they_are_written(project):
     assert_whole(study, 5)
 
 
-def test_a_customer_called_null_can_be_kept(project):
+def test_a_customer_with_the_id_null_can_be_kept(project):
     study = project(HEADER + "Null,2024-01-05,1\n", policies="missing_ids: []")
     assert [row[0] for row in used(study)] == ["Null"]
 
@@ -430,8 +430,8 @@ def test_nothing_is_left_behind_by_rewritten_files():
     assert not pd.io.common.file_exists(folder)
 
 
-def test_a_long_scan_draws_nothing_over_the_page():
-    """The engine draws a bar where nobody's file is run: in a kernel, and under -c."""
+def test_a_long_scan_shows_no_progress_bar_of_the_engine():
+    """The engine shows a progress bar where no script is run: in a kernel, and under -c."""
     code = (
         "from crmlib.data.engine import engine; "
         "print(engine().raw_sql(\"SELECT current_setting('enable_progress_bar')\").fetchone())"

@@ -1,4 +1,4 @@
-"""However a file is written: what crm new writes down is read back as it was meant, or a question is asked."""
+"""File formats: the study that `crm new` writes reads the file as it was meant, or a question is asked."""
 
 import bz2
 import datetime as dt
@@ -156,7 +156,7 @@ def test_a_table_beside_the_log_takes_the_same_options(project):
         (("--sheet", "2024"), "orders.csv: sheet goes with a workbook; leave it out"),
     ],
 )
-def test_an_option_that_nothing_can_be_read_by_is_refused(project, words, expected):
+def test_an_option_that_reads_nothing_is_refused(project, words, expected):
     assert expected in new(project, LOG, "--yes", *words, code=2)
     assert not (project / "data" / "shop").exists()
 
@@ -303,7 +303,7 @@ def test_dates_that_are_counted_are_read(project, numbers, found, name):
     assert [day for _id, day, _amount in rows()] == ["2024-01-05", "2024-02-16", "2024-03-27"]
 
 
-def test_dates_that_nothing_reads_are_a_question(project):
+def test_dates_in_an_unknown_format_are_a_question(project):
     days = "customer_id,date,amount\nA,1,10\nB,250,20\nA,711,30\n"
     out = new(project, days, "--yes", code=2)
     assert (
@@ -313,7 +313,7 @@ def test_dates_that_nothing_reads_are_a_question(project):
     assert [day for _id, day, _amount in rows()] == ["2023-01-02", "2023-09-08", "2024-12-12"]
 
 
-def test_a_tenth_of_the_dates_in_a_way_that_nothing_reads_is_a_question_and_a_typing_error_none(project):
+def test_many_unreadable_dates_are_a_question_and_one_typing_error_is_not(project):
     lines = [f"A,2024-01-{day},5" for day in range(10, 28)]
     odd = "\n".join(
         ["customer_id,date,amount", *lines, "A,29th of January 24,5", "A,30th of January 24,5", ""]

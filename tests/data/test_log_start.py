@@ -1,4 +1,4 @@
-"""A log that was cut is told from one that starts with the firm, and what its first months say of new customers."""
+"""A log that was cut is distinguished from one that starts with the firm; effects on figures of new customers."""
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def test_a_log_of_less_than_a_year_is_judged_by_its_second_half():
     assert "times the first purchases of a later month" in found.found
 
 
-def test_from_the_day_on_that_is_named_most_first_purchases_are_those_of_new_customers():
+def test_after_the_named_day_most_first_purchases_are_by_new_customers():
     whole = firm("steady", days=1500, customers=8000, rng=np.random.default_rng(4))
     log = last_days(whole, 730)
     start = log_start(log, as_of=LAST_DAY.date())
@@ -52,7 +52,7 @@ def test_from_the_day_on_that_is_named_most_first_purchases_are_those_of_new_cus
     assert is_old[first < log["date"].min() + month].mean() > 0.5
 
 
-def test_lone_rows_long_before_the_others_are_not_the_start():
+def test_stray_early_rows_are_not_the_start():
     log = last_days(simulated_log(1), 400)
     stray = log[:1].assign(customer_id="stray", date=pd.Timestamp("1970-01-01"))
     assert log_start(pd.concat([log, stray]), as_of="2025-12-31") == log_start(log, as_of="2025-12-31")

@@ -79,14 +79,14 @@ def test_a_file_with_any_delimiter_is_read_by_the_study_that_was_written(project
     assert crm.open_study("shop").table("marketing_spend").amount.to_pandas().tolist() == [5]
 
 
-def test_names_are_read_back_with_the_blanks_that_they_have(project):
+def test_column_names_keep_their_blanks(project):
     log = pd.DataFrame({" Kunde": ["1", "2"], "Datum ": ["2024-01-05", "2024-01-06"], "Betrag": [9.5, 7.0]})
     log.to_parquet(project / "orders.parquet")
     assert run("new", "shop", "--transactions", "orders.parquet", "--yes").exit_code == 0
     assert crm.open_study("shop").quality.rows["rows"].tolist() == [2, 2, 0]
 
 
-def test_a_study_that_its_reader_would_refuse_is_not_left_behind(project):
+def test_an_invalid_study_file_is_not_left_behind(project):
     log = project.parent / "elsewhere" / "orders.csv"
     log.write_text("customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-06,20\n")
     with pytest.raises(StudyError, match="holds a password"):
@@ -208,7 +208,7 @@ def test_both_commands_say_which_states_are_sales(project):
     assert max(map(len, checked.splitlines())) < 160
 
 
-def test_a_currency_that_the_file_does_not_say_is_not_made_up(project):
+def test_an_unknown_currency_is_not_invented(project):
     (project / "orders.csv").write_text("Kunde;Datum;Betrag\n1;31.01.2024;9,50\n2;28.02.2024;8,00\n")
     made = run("new", "shop", "--transactions", "orders.csv", "--yes")
     assert made.exit_code == 0

@@ -245,7 +245,7 @@ def test_a_table_without_rows_is_empty_and_one_without_a_usable_row_is_refused(s
         ).table("leads")
 
 
-def test_what_a_database_writes_for_nothing_is_nothing(shop):
+def test_null_words_of_databases_are_empty_values(shop):
     study = shop(
         service_cases="customer_id,opened,closed,theme,minutes\n1,2024-01-06,NULL,nan,\\N\n2,2024-01-06,NaT,n/a,7\n1,NULL,,,\n"
     )
@@ -293,7 +293,7 @@ def test_consent_in_words_of_several_kinds(shop):
     assert values(study, "customers") == {("consent", "consent is not one of: yes, no"): 3}
 
 
-def test_no_word_means_both_yes_and_no_and_no_spelling_two_words():
+def test_no_word_is_both_yes_and_no_and_no_spelling_has_two_meanings():
     assert not set(YES) & set(NO)
     for contract in OPTIONAL:
         for one in contract.columns:
@@ -356,7 +356,7 @@ def test_keys_that_point_to_nothing_are_counted_and_their_rows_stay(shop):
     assert len(column(study, "service_cases", "customer_id")) == 5
 
 
-def test_without_a_table_of_customers_a_lead_may_become_anybody(shop):
+def test_without_a_table_of_customers_keys_of_leads_are_not_checked(shop):
     study = shop(leads="lead_id,created,channel,customer_id\n1,2024-01-01,TV,50\n")
     assert study.quality.orphans.empty
 
@@ -570,7 +570,7 @@ def test_what_is_known_from_a_planned_day_is_not_known_before():
     assert seen["outcome_known_on"].tolist() == day
 
 
-def test_a_contact_needs_a_customer_or_a_lead(shop):
+def test_a_contact_without_customer_and_lead_is_set_aside(shop):
     study = shop(
         touchpoints="customer_id,lead_id,date,channel\n1,,2024-01-06,web\n,L1,2024-01-07,search\n"
         ",,2024-01-08,web\n2,L2,2024-01-09,shop\n"

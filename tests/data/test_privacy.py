@@ -56,7 +56,7 @@ def test_a_hash_is_that_of_the_id_and_the_secret(shop):
     assert len(ids) == 2
 
 
-def test_the_same_customer_meets_in_every_table(shop):
+def test_the_same_customer_has_the_same_hash_in_every_table(shop):
     study = crm.open_study("shop")
     assert set(study.table("customers").customer_id.to_pandas()) < set(
         study.transactions.customer_id.to_pandas()

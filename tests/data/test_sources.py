@@ -101,7 +101,7 @@ def test_columns_of_files_are_matched_by_name(tmp_path):
         ("nowhere/orders.csv", "the folder does not exist"),
     ],
 )
-def test_what_is_not_there_is_named_with_what_is(source, expected, tmp_path):
+def test_a_missing_source_is_named_with_what_exists(source, expected, tmp_path):
     csv(tmp_path / "orders.csv")
     (tmp_path / "orders.xyz").write_text("x")
     with pytest.raises(DataError, match=expected.replace("*", r"\*")):

@@ -1,4 +1,4 @@
-"""Whatever stands where a study, a frame or a file belongs: it is read, or refused in the user's own terms."""
+"""Wrong inputs in place of a study, frame or file: they are read, or refused in terms that the user knows."""
 
 import bz2
 import datetime as dt
@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_cause_and_cure(
         ("array.json", FRAME.to_json(orient="records").encode()),
     ],
 )
-def test_what_a_reader_is_there_for_is_read(tmp_path, name, content):
+def test_valid_files_with_unusual_endings_are_read(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert open_table(tmp_path / name).customer_id.to_pandas().tolist() == ["A", "B"]
 
@@ -201,7 +201,7 @@ def test_frames_of_any_kind_are_read(frame):
         ("", "no data//study.yaml in this folder or above"),
     ],
 )
-def test_what_is_no_study_is_refused_at_once(study, expected):
+def test_anything_but_a_study_is_refused_at_once(study, expected):
     with pytest.raises(StudyError) as caught:
         crm.open_study(study)
     assert expected in in_own_words(str(caught.value))

@@ -1,4 +1,4 @@
-"""Each exercise knows its right answer and its mistakes; it gives a hint to a mistake and never the answer."""
+"""Exercises: right answers and known mistakes are recognised; a hint never contains the answer."""
 
 import os
 from dataclasses import replace
@@ -21,7 +21,7 @@ def firm(request):
     return lesson_firm(request.param)
 
 
-def test_there_are_two_in_each_of_fourteen_lessons():
+def test_each_of_fourteen_lessons_has_two_exercises():
     assert set(EXERCISES) == {f"{lesson}.{place}" for lesson in range(1, 15) for place in (1, 2)}
     assert hints().keys() == EXERCISES.keys()
 
@@ -34,7 +34,7 @@ def known(number, firm):
 
 
 @EACH
-def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
+def test_the_right_answer_passes_and_each_known_mistake_gets_its_hint(number, firm, known):
     one, right, mistakes = known
     assert crm.check(number, right, firm).right
     assert one.judge(firm, np.float64(right)).feedback == "Right."
@@ -70,13 +70,13 @@ def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
     ],
     ids=str,
 )
-def test_an_answer_of_any_type_gets_words(answer, expected):
+def test_an_answer_of_any_type_gets_feedback(answer, expected):
     checked = crm.check("2.1", answer)
     assert not checked.right
     assert checked.feedback.startswith(expected)
 
 
-def test_per_cent_instead_of_a_share():
+def test_per_cent_instead_of_a_share_gets_a_hint():
     right, _mistakes = EXERCISES["2.1"].reference(lesson_firm())
     assert "hundred times too much" in crm.check("2.1", 100 * right).feedback
 

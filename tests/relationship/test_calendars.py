@@ -1,4 +1,4 @@
-"""What is due, by hand; nobody without consent, nobody lost; and the month by the course of earlier ones."""
+"""The calendar, accounts of managers and the pace of the month, checked by hand."""
 
 from __future__ import annotations
 

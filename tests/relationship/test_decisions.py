@@ -1,4 +1,4 @@
-"""Page one, from what the chapters have published: nothing that a chapter refuses is said or drawn."""
+"""Page one, from what the chapters have published: figures that a chapter refuses are not used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_published_figures_are_listed_and_drawn_with_their_error(publish):
     )
 
 
-def test_nobody_to_contact_is_no_chapter_that_did_not_look(tmp_path, monkeypatch):
+def test_nobody_to_contact_differs_from_a_chapter_that_has_not_run(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     study = crm.open_study("cdnow-sample")
     assert "no chapter found customers who are silent" in decisions(study).sentences[-1]
@@ -62,7 +62,7 @@ def test_nobody_to_contact_is_no_chapter_that_did_not_look(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("assumed", "says_so"), [(["margin"], True), ([], False)])
-def test_contribution_by_an_assumed_margin_says_so(tmp_path, monkeypatch, assumed, says_so):
+def test_an_assumed_margin_is_marked(tmp_path, monkeypatch, assumed, says_so):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     log = crm.open_study("cdnow-sample").transactions.to_pandas()[["customer_id", "date", "amount"]]
     study = crm.open_study(log, margin=0.4, assumed=assumed)

@@ -1,4 +1,4 @@
-"""Ids of one person are proposed for merging, judged on people of whom it is known; nothing is merged."""
+"""Duplicate ids are proposed for merging, judged on known duplicates; nothing is merged."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_first_id_is_kept_and_every_other_one_is_a_row(splink):
     assert proposed(likely_duplicates(rows)) == proposed(found)
 
 
-def test_the_way_of_writing_is_no_difference(splink):
+def test_case_blanks_and_separators_do_not_matter(splink):
     rows = people()
     twice = once_more(
         rows,
@@ -182,7 +182,7 @@ def a_study(folder, listed: pd.DataFrame) -> crm.Study:
     return crm.open_study(path)
 
 
-def test_merging_changes_the_value_by_what_one_model_says_of_one_customer(splink, tmp_path):
+def test_merging_changes_the_value_by_the_difference_within_one_model(splink, tmp_path):
     study = a_study(tmp_path, once_more(people(), 3, 7))
     found = duplicates_of(study)
     assert proposed(found) == {("c0003", "zc0003"), ("c0007", "zc0007")}
@@ -210,7 +210,7 @@ def test_merging_changes_the_value_by_what_one_model_says_of_one_customer(splink
     assert card["standing"] == "met"
 
 
-def test_where_nobody_is_listed_twice_the_share_is_zero(splink, tmp_path):
+def test_without_duplicates_the_share_is_zero(splink, tmp_path):
     card = crm.Scorecards(a_study(tmp_path, people())).scorecard("idic").set_index("measure")
     row = card.loc["ids that are likely to be another customer once more"]
     assert (row["value"], row["customers"], row["standing"]) == (0, 0, "met")

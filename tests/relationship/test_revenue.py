@@ -1,4 +1,4 @@
-"""The picture of page one: revenue by first purchase, and who left of those with a contract."""
+"""The chart of page one: revenue by first purchase, and which contract customers left."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
         (0, 0, ""),
     ],
 )
-def test_why_says_that_the_time_before_has_first_purchases_which_this_one_lacks(before, after, last_sentence):
+def test_the_reason_names_missing_first_purchases(before, after, last_sentence):
     steps = ["before", "lapsed", "bought less", "bought more", "came back", "new", "after"]
     frame = pd.DataFrame({"step": steps, "change": [90.0, -50, -10, 5, 5, 0, 40]}).assign(newly=0)
     frame.loc[[0, 6], "newly"] = before, after
@@ -103,7 +103,7 @@ def test_the_month_is_that_of_the_month_review():
     assert last == pytest.approx(review.loc[("all", "revenue"), "value"])
 
 
-def test_a_log_without_a_complete_month_has_no_picture():
+def test_a_log_without_a_complete_month_has_no_chart():
     log = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-03-05"]), "amount": [5.0]})
     assert "no complete month" in why_none(revenue_by_first_purchase(log, as_of="2024-03-06"))
 
@@ -111,7 +111,7 @@ def test_a_log_without_a_complete_month_has_no_picture():
 MONTHS = [(dt.date(2024, 1, 1), dt.date(2024, 1, 31)), (dt.date(2024, 2, 1), dt.date(2024, 2, 29))]
 
 
-def test_the_interval_of_a_difference_covers_as_often_as_it_says():
+def test_the_interval_of_a_difference_has_its_nominal_coverage():
     """Customers arrive by chance and buy by chance, the same in both months: 95 of 100 intervals hold zero."""
     random = np.random.default_rng(7)
     worlds, held = 2000, 0

@@ -115,9 +115,11 @@ def share(holds: pd.Series, base: str, **concerned: Any) -> Found:
 
 
 def part_of(holds: pd.Series) -> tuple[float, float, float]:
+    """A share with its 95 % interval (Wilson)."""
     low, high = wilson_interval(int(holds.sum()), len(holds))
     return float(holds.mean()), float(low), float(high)
 
 
 def mean_of(values: pd.Series) -> tuple[float, float, float]:
+    """A mean with its 95 % interval."""
     return ratio(values, pd.Series(1.0, index=values.index))
