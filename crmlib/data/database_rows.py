@@ -67,7 +67,8 @@ def row_hashes(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.
     ) AS "t1"
     """
     texts = [_marked(table[name]) for name in columns]
-    hashed = _HASHES.get(dialect, lambda text: text.hash())(reduce(lambda one, more: one.concat(more), texts))
+    row_text = reduce(lambda text, value: text.concat(value), texts)
+    hashed = _HASHES.get(dialect, lambda text: text.hash())(row_text)
     sums = {f"sum_{place}": (_.hash % prime).cast("int64").sum() for place, prime in enumerate(_PRIMES)}
     return table.select(hash=hashed).agg(rows=_.count(), **sums)
 

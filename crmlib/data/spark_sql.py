@@ -83,7 +83,7 @@ def _hash(f: Any, value: Any) -> Any:
     parts = value.expressions if isinstance(value, sge.Struct) else []
     values = [part.expression if isinstance(part, sge.PropertyEQ) else part.this for part in parts]
     values = values or [value]
-    return f.anon.xxhash64(*[part for one in values for part in (one, one.is_(sge.Null()))])
+    return f.anon.xxhash64(*[part for value in values for part in (value, value.is_(sge.Null()))])
 
 
 def _parsed(f: Any, text: Any, pattern: Any) -> Any:

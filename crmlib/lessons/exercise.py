@@ -74,15 +74,15 @@ class Exercise:
         of_numbers = _kind(right) == "a number" and right != 0
         return Checked(False, _PER_CENT if of_numbers and self.same(given / 100, right) else _NOT_KNOWN)
 
-    def same(self, one: Any, other: Any) -> bool:
+    def same(self, given: Any, right: Any) -> bool:
         """Whether two plain answers are the same: numbers within the tolerance, lists in any order."""
-        if _kind(one) != _kind(other):
+        if _kind(given) != _kind(right):
             return False
-        if isinstance(one, str):
-            return one.strip().casefold() == other.strip().casefold()
-        if isinstance(one, list):
-            return sorted(map(str, one)) == sorted(map(str, other))
-        return math.isclose(one, other, rel_tol=self.tolerance, abs_tol=1e-9)
+        if isinstance(given, str):
+            return given.strip().casefold() == right.strip().casefold()
+        if isinstance(given, list):
+            return sorted(map(str, given)) == sorted(map(str, right))
+        return math.isclose(given, right, rel_tol=self.tolerance, abs_tol=1e-9)
 
 
 EXERCISES: dict[str, Exercise] = {}
@@ -131,7 +131,7 @@ def plain(value: Any) -> Any:
         return plain(value.item())
     one_column = getattr(value, "ndim", 1) == 1 and not isinstance(value, (Mapping, bytes))
     if one_column and hasattr(value, "__iter__") and hasattr(value, "__len__") and len(value) <= MOST_VALUES:
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return f"<{type(value).__name__}>"
 
 

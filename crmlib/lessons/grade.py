@@ -159,16 +159,16 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
     ran = run(hand_in, key_file, seconds=seconds, memory_mb=memory_mb)
     firm = lesson_firm(seed)
     rows = []
-    for one in _exercises(number):
+    for exercise in _exercises(number):
         right, feedback = False, _BLANK
-        if one.number in ran.answers:
-            checked = one.judge(firm, ran.answers[one.number])
+        if exercise.number in ran.answers:
+            checked = exercise.judge(firm, ran.answers[exercise.number])
             right, feedback = checked.right, checked.feedback
-        elif error := ran.errors.get(one.cell):
+        elif error := ran.errors.get(exercise.cell):
             feedback = f"The cell ended with an error: {error}"
         elif not ran.done:
             feedback = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
-        rows.append(Row(student, name, one.number, int(right), 1, feedback))
+        rows.append(Row(student, name, exercise.number, int(right), 1, feedback))
     of_lesson = lesson["metadata"]["crmlib_lesson"]
     if of_lesson["graded_memo"]:
         feedback = "to be read" if hand_in.memo else "There is none."
@@ -189,7 +189,7 @@ def _number_of(path: Path, about: dict[str, Any]) -> int | None:
 
 
 def _exercises(number: int) -> list[Exercise]:
-    return [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
+    return [exercise for key, exercise in EXERCISES.items() if key.split(".")[0] == str(number)]
 
 
 def _most_points(number: int) -> int:

@@ -36,7 +36,7 @@ def main() -> None:
     home = [sys.prefix, sys.base_prefix, str(Path(crmlib.__file__).parent), "/usr", "/lib", "/lib64", "/etc"]
     limit(job["seconds"], job["memory_mb"])
     home += [f"/proc/{os.getpid()}"]  # where libraries look for what this process has loaded
-    home += [one for one in sys.path if Path(one).name in ("site-packages", "dist-packages")]
+    home += [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
     send(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
     signal.signal(signal.SIGALRM, _too_long) if hasattr(signal, "SIGALRM") else None
     for cell in job["cells"]:

@@ -112,7 +112,7 @@ def _within(gain: np.ndarray, cost: np.ndarray, budget: float) -> Allocation:
     begun = np.flatnonzero(option != NOBODY)
     free, rate = float(gain[begun, option[begun]].sum()), more / price
     order = np.lexsort((np.arange(len(who)), -rate))
-    who, which, more, price = (one[order] for one in (who, which, more, price))
+    who, which, more, price = (steps[order] for steps in (who, which, more, price))
     spent = np.cumsum(price)
     taken = int(np.searchsorted(spent, budget * (1 + 1e-12), side="right"))
     option[who[:taken]] = which[:taken]
@@ -206,7 +206,7 @@ def plan_holdout(customers: int, chance: float, change: float) -> Holdout:
     if customers < 2 or not 0 < chance < 1 or not change > 0:
         return Holdout(0.0, float("nan"), 0)
     error = np.sqrt(chance * (1 - chance) / (customers * _SHARES * (1 - _SHARES)))
-    smallest = np.array([minimal_detectable_effect(float(one)) for one in error])
+    smallest = np.array([minimal_detectable_effect(float(size)) for size in error])
     enough = np.flatnonzero(smallest <= change)
     place = int(enough[0]) if len(enough) else len(_SHARES) - 1
     runs = int(np.ceil((smallest[place] / change) ** 2 - 1e-9))

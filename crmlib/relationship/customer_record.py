@@ -114,7 +114,7 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
     filled = [rows for rows in (known, scores) if len(rows)]
     record = customer_record(pd.concat(filled) if filled else scores)
     sentences = [expected_in_words(totals), *record_in_words(record), *not_scored]
-    return CustomerForecasts(totals, chances, scores, record, tuple(one for one in sentences if one))
+    return CustomerForecasts(totals, chances, scores, record, tuple(filter(None, sentences)))
 
 
 def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
@@ -151,7 +151,8 @@ def _due(locked: pd.DataFrame, known: pd.DataFrame, study: Study) -> pd.DataFram
     if not len(locked):
         return locked
     done = set(known[KEYS].itertuples(index=False, name=None)) if len(known) else set()
-    fresh = np.array([one not in done for one in locked[KEYS].itertuples(index=False, name=None)], dtype=bool)
+    keys = locked[KEYS].itertuples(index=False, name=None)
+    fresh = np.array([key not in done for key in keys], dtype=bool)
     return locked[fresh & (locked["target_end"] + pd.Timedelta(WAIT_DAYS, "D") <= pd.Timestamp(study.as_of))]
 
 

@@ -223,7 +223,8 @@ def _refused(study: Study, key: str) -> str:
 
 def _sentences(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
     """The sentences that are not empty; an assumed margin is marked."""
-    return tuple(one.replace(" of contribution", f" of contribution{by_margin}") for one in sentences if one)
+    texts = (text for text in sentences if text)
+    return tuple(text.replace(" of contribution", f" of contribution{by_margin}") for text in texts)
 
 
 def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Effect | None, str]:
@@ -252,7 +253,7 @@ def _month(study: Study) -> tuple[str, str]:
         return "", ""
     last = last_complete_month(study.as_of)
     back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
-    then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
+    then, now = ((month.start_time.date(), month.end_time.date()) for month in (last - back, last))
     found, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
     compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
     word = Estimate(found, "money", low, high).in_a_word

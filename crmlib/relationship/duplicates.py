@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.util import find_spec
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +80,7 @@ def likely_duplicates(people: pd.DataFrame) -> pd.DataFrame:
 
 def _cleaned(people: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame({"customer_id": people["customer_id"].astype(str)})
-    for name in [one for one in _FIELDS if one in people]:
+    for name in [field for field in _FIELDS if field in people]:
         text = people[name].astype("string").str.lower().str.strip()
         if name == "birthday":
             text = pd.to_datetime(people[name], errors="coerce").dt.strftime("%Y-%m-%d").astype("string")
@@ -121,10 +121,11 @@ def _pairs(rows: pd.DataFrame, used: list[str], repeated: list[str]) -> pd.DataF
         registered = DuckDBAPI(connection).register(given)
         linker = Linker(registered, settings, log_level=logging.CRITICAL)
         linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-        for name in [one for one in repeated if one != "name"]:  # many different people have the same name
+        for name in [field for field in repeated if field != "name"]:  # many people share a name
             linker.training.estimate_parameters_using_expectation_maximisation(block_on(name))
         learned = linker.misc.save_model_to_json()
-        for level in (one for field in learned["comparisons"] for one in field["comparison_levels"]):
+        levels = (field["comparison_levels"] for field in learned["comparisons"])
+        for level in chain.from_iterable(levels):
             if level.get("m_probability") is not None:
                 level["m_probability"] = max(level["m_probability"], RARE)
         linker = Linker(registered, learned, log_level=logging.CRITICAL)
@@ -196,7 +197,7 @@ def _value_changes(found: pd.DataFrame, study: Study) -> np.ndarray:
         return unknown
     counted: dict[str, Any] = dict(as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
     keep = dict(zip(found["same_as"], found["customer_id"], strict=True))
-    keep |= {one: one for one in found["customer_id"]}
+    keep |= {customer: customer for customer in found["customer_id"]}
     terms = study.value_terms()
     asked: dict[str, Any] = dict(horizon=HORIZON, interval=None, margin=terms.factor)
     asked["discount_rate_per_year"] = terms.discount_rate_per_year

@@ -79,7 +79,7 @@ def next_forecasts(months: pd.DataFrame, *, as_of: Any, new_from: Any = None) ->
             parts = _parts(months, measure, first, last, length)
             found = [_forecast(parts, name, (start - last).n, length) for name in CUSTOMERS]
             about = pd.Timestamp(day), horizon, target, end, measure
-            rows += [(*about, name, *one) for name, one in zip(CUSTOMERS, found, strict=True)]
+            rows += [(*about, name, *values) for name, values in zip(CUSTOMERS, found, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -133,10 +133,10 @@ def _forecast(parts: dict[str, Array], customers: str, gap: int, length: int) ->
     """The forecast, its band, the naive one and the cap of losses."""
     names = ("existing", "new") if customers == "all" else (customers,)
     both = [_at_each_origin(parts["total"], parts[name], gap, length) for name in names]
-    ours, naive, now = (np.sum([one[place] for one in both], axis=0) for place in (0, 1, 2))
+    ours, naive, now = (np.sum([series[place] for series in both], axis=0) for place in (0, 1, 2))
     truth = np.sum([parts[name] for name in names], axis=0)
     happened = truth[gap + max(_SHORTEST, length) - 1 :]  # of the origins whose target is over
-    past_ours, past_naive = (one[: len(happened)] for one in (now, naive))
+    past_ours, past_naive = (series[: len(happened)] for series in (now, naive))
     miss, missed = happened - past_ours, np.abs(happened - past_naive)
     enough = len(happened) >= _FEWEST
     cap = 2 * float(np.median(missed)) if enough else 0.25 * length * float(parts["total"][-3:].mean())

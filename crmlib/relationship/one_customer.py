@@ -75,7 +75,7 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
         "promises": _rows(study, "touchpoints", customer_id, "date channel promise_due promise_kept_on"),
     }
     known = _rows(study, "customers", customer_id, _PROFILE)
-    if purchases.empty and mine.empty and all(one.empty for one in (*rows.values(), known)):
+    if purchases.empty and mine.empty and all(table.empty for table in (*rows.values(), known)):
         raise StudyError(
             f"{study.name} has no customer {customer_id!r}; ids are as in the report's lists"
             + (", where they are hashed" if study.ids_by else "")
@@ -125,8 +125,8 @@ def _history(study: Study, customer_id: str) -> tuple[pd.DataFrame, pd.DataFrame
     first = bought.iloc[0]
     table = pd.DataFrame({
         "customer_id": [str(end.date()) for end in ends],
-        "frequency": [len(one) - 1 for one in seen],
-        "recency": [(one.iloc[-1] - first).days / unit for one in seen],
+        "frequency": [len(days) - 1 for days in seen],
+        "recency": [(days.iloc[-1] - first).days / unit for days in seen],
         "T": [(end - first).days / unit for end in ends],
     })  # fmt: skip
     purchases = found[["date", "revenue"]][::-1].reset_index(drop=True)

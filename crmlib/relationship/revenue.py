@@ -81,7 +81,8 @@ def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
         if cohort[~older].nunique() <= room:
             break
     years = np.sort(cohort[~older].unique())
-    start, name = cohort.dt.start_time, cohort.map(lambda one: fmt.period(one.start_time, length, short=True))
+    start = cohort.dt.start_time
+    name = start.map(lambda day: fmt.period(day, length, short=True))
     if len(years) > room:
         eldest = ~older & (cohort <= years[-room])
         start, name = start.mask(eldest, years[0].start_time), name.mask(eldest, f"{years[-room]} or before")

@@ -67,7 +67,7 @@ class Rule:
         return np.hypot(worth * measured, self.change * worth_error)
 
 
-_GIVEN = [one.name for one in fields(Rule)][:-2]
+_GIVEN = [field.name for field in fields(Rule)][:-2]
 
 
 def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:

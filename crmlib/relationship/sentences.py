@@ -130,11 +130,8 @@ def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency:
         return f"What to do: contact nobody for now, as {nobody}."
     money = str(listed.columns[-1])
     total = fmt.money(float(listed[money].sum()), currency)
-    one = len(listed) == 1
-    text = (
-        f"What to do: contact the {fmt.plural(len(listed), 'customer')} who {'is' if one else 'are'} silent beyond "
-        f"their habit and can still be won"
-    )
+    who = f"{fmt.plural(len(listed), 'customer')} who {'is' if len(listed) == 1 else 'are'}"
+    text = f"What to do: contact the {who} silent beyond their habit and can still be won"
     if money.startswith("expected_gain"):
         return f"{text}; the expected gain is {total} ({source})."
     what = "contribution" if money == "margin_at_risk" else "revenue"
@@ -204,7 +201,7 @@ def next_actions_in_words(
     if assumed := float(to_do.loc[to_do["assumed"].eq(True), "expected_gain"].sum()):
         rests = "rests on assumed changes, which no experiment has tested"
         lines.append(f"Of the gain, {fmt.money(assumed, currency)} {rests}.")
-    expected, by_others = (fmt.money(one, currency) for one in checked)
+    expected, by_others = (fmt.money(gain, currency) for gain in checked)
     if fmt.is_known(checked[0]) and checked[0] > 0:
         planned = f"a list chosen by every second purchase was expected to gain {expected}"
         lines.append(f"Check: {planned}; by the other purchases it gains {by_others}.")

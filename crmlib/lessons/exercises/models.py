@@ -114,8 +114,8 @@ def _forecast(firm: SimulatedFirm) -> Answer:
     later = days[days["date"] > end]
     summary = rfm_summary(known, as_of=end)
     model = BetaGeoModel().fit(summary)
-    purchases = (model.expected_purchases(summary, future_t=weeks) for weeks in (365 / 7, 12))
-    ahead, short = (float(np.sum(one)) for one in purchases)
+    expected = (model.expected_purchases(summary, future_t=weeks) for weeks in (365 / 7, 12))
+    ahead, short = (float(np.sum(purchases)) for purchases in expected)
     return ahead, dict(
         months=short,
         happened=later["customer_id"].isin(known["customer_id"]).sum(),

@@ -106,7 +106,7 @@ class Facts:
         consent = optional(rows, "consent", "boolean").fill_null(False)
         birthday = optional(rows, "birthday_consent", "boolean").fill_null(False) & there[-1] & consent
         facts = {
-            "filled": sum((one.cast("float64") for one in there), ibis.literal(0.0)) / len(PROFILE),
+            "filled": sum((filled.cast("float64") for filled in there), ibis.literal(0.0)) / len(PROFILE),
             "reachable": reach.fill_null(False),
             "consent": consent,
             "birthday": birthday,

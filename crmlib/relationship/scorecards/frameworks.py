@@ -97,7 +97,7 @@ class Framework(Strict):
     @property
     def measured_share(self) -> float:
         """The share of the elements that a key figure answers."""
-        rests = [any(one.figure for one in element.questions) for element in self.elements.values()]
+        rests = [any(question.figure for question in element.questions) for element in self.elements.values()]
         return sum(rests) / len(rests)
 
 

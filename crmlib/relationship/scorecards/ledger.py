@@ -106,13 +106,13 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
         claim whose tables are missing cannot be tested, which is not undecided. Looks: see `looks.looked`.
     """
     rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
-    for one in beliefs.itertuples():
-        fair = one.outcome in ("passed", "failed")
-        word = _OF_BELIEFS.get(one.outcome, UNTESTED)
+    for belief in beliefs.itertuples():
+        fair = belief.outcome in ("passed", "failed")
+        word = _OF_BELIEFS.get(belief.outcome, UNTESTED)
         rows.append(
-            {"claim": one.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
-             "basis": "test", "value": one.result if fair else np.nan, "unit": "ratio", "verdict": word,
-             "why": one.outcome, "chapter": "11"}
+            {"claim": belief.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
+             "basis": "test", "value": belief.result if fair else np.nan, "unit": "ratio", "verdict": word,
+             "why": belief.outcome, "chapter": "11"}
         )  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table = looked(table, facts.study.locked("claim_looks"), facts.day)

@@ -149,9 +149,9 @@ def customised_for_best(sent: pd.DataFrame, buyers: pd.DataFrame) -> Found:
     rows = rows[rows.index.isin(buyers.index)]
     best = buyers["value"].rank(pct=True).reindex(rows.index) > 0.8
     parts = (ratio(some["customised"], some["sent"]) for some in (rows[best], rows[~best]))
-    (one, _low, high), (two, _less, more) = parts
-    reach, without = float(np.hypot(high - one, more - two)), rows.index[best & (rows["customised"] == 0)]
-    found = (one - two, one - two - reach, one - two + reach)
+    (to_best, _low, high), (to_others, _low, high_of_others) = parts
+    reach, apart = float(np.hypot(high - to_best, high_of_others - to_others)), to_best - to_others
+    found, without = (apart, apart - reach, apart + reach), rows.index[best & (rows["customised"] == 0)]
     return Found(found, "contacts with customers who bought", without)
 
 

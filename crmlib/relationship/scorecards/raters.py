@@ -67,9 +67,9 @@ def agreement(scores: pd.DataFrame) -> tuple[Estimate, str]:
 
 def _kappa(pair: np.ndarray, weights: np.ndarray) -> float:
     weights = weights / weights.sum()
-    one, two = pair.T
-    apart = float(weights @ (one - two) ** 2)
-    chance = float(weights @ one**2 + weights @ two**2 - 2 * (weights @ one) * (weights @ two))
+    first, second = pair.T
+    apart = float(weights @ (first - second) ** 2)
+    chance = float(weights @ first**2 + weights @ second**2 - 2 * (weights @ first) * (weights @ second))
     return 1 - apart / chance if chance > 1e-12 else np.nan
 
 
