@@ -70,7 +70,7 @@ def test_one_parameters_cell_with_a_comment_on_each(notebook):
 def test_cells_are_short_and_define_nothing(notebook):
     for cell in code_cells(notebook):
         source = "".join(cell["source"])
-        assert len(source.splitlines()) <= (24 if "results.advice(" in source else 12), source
+        assert len(source.splitlines()) <= 12, source
         kinds = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.AsyncFunctionDef)
         assert not any(isinstance(node, kinds) for node in ast.walk(ast.parse(source))), source
 
