@@ -285,7 +285,7 @@ def test_cancelled_and_failed_orders_in_other_languages():
     ).split()
     rows = [
         ["a", "2024-01-02", place, word] for place, word in enumerate(words, 2)
-    ]  # whose amount tells the word
+    ]  # whose amount shows the word
     shop = study([["a", "2024-01-01", 1, "Bezahlt"], *rows], "customer day paid state", status="state")
     assert used(shop) == [1]
     assert outcomes(shop) == {"cancelled or test order": (len(words), sum(range(2, len(words) + 2)))}
