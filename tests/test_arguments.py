@@ -68,7 +68,7 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "expected"),
     [
         (lambda: crm.behaviour_clusters(7), "behaviour_clusters: summary is 7; give a DataFrame"),
         (lambda: crm.behaviour_clusters(pd.DataFrame({"frequncy": [1]})), "did you mean 'frequncy'"),
@@ -81,10 +81,10 @@ def test_wrong_arguments_are_refused_by_name(room, name, tmp_path, monkeypatch):
         (lambda: crm.open_study(pd.DataFrame(), curency="EUR"), "did you mean 'currency'"),
     ],
 )  # fmt: skip
-def test_refusals_say_what_was_found_and_what_to_give(call, said):
+def test_refusals_say_what_was_found_and_what_to_give(call, expected):
     with pytest.raises(CrmError) as refused:
         call()
-    assert said in str(refused.value)
+    assert expected in str(refused.value)
 
 
 def segments():

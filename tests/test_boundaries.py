@@ -42,7 +42,7 @@ def test_nobody_leaves_and_nothing_is_discounted() -> None:
         case.terms  # noqa: B018
 
 
-def test_contracts_that_all_ended_tell_no_price() -> None:
+def test_contracts_that_all_ended_give_no_price() -> None:
     rows = pd.DataFrame(
         {"customer_id": list("abcd"), "start": pd.Timestamp("2022-03-01"), "price_per_month": 10.0}
     )
@@ -78,7 +78,7 @@ def test_a_table_in_which_every_column_gives_the_answer_away() -> None:
     assert why_none(crm.evaluate_churn(kept).scores) == kept.reason
 
 
-def test_experiments_in_which_nobody_buys_tell_nobody_to_contact() -> None:
+def test_experiments_in_which_nobody_buys_give_no_list_of_contacts() -> None:
     people = pd.DataFrame({"customer_id": [f"x{one}" for one in range(200)], "experiment": "offer"})
     people = people.assign(group=["treated", "control"] * 100, assigned=pd.Timestamp("2024-06-01"))
     found = crm.campaign_from_experiment(log(), people, as_of=DAY, margin=0.4)

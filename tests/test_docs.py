@@ -153,10 +153,10 @@ def studies_in_pages():
 @pytest.mark.parametrize(("page", "block"), studies_in_pages())
 def test_every_study_in_the_pages_is_accepted(page, block):
     """A part of a study is put where it belongs."""
-    told = yaml.safe_load(block)
-    if "title" not in told:
-        told = {"title": "shop", "tables": {"transactions": {"source": "sqlite://shop.db"} | told}}
-    assert StudyFile.model_validate(told).title
+    entries = yaml.safe_load(block)
+    if "title" not in entries:
+        entries = {"title": "shop", "tables": {"transactions": {"source": "sqlite://shop.db"} | entries}}
+    assert StudyFile.model_validate(entries).title
 
 
 def test_every_name_in_the_pages_is_there():

@@ -85,8 +85,8 @@ def test_a_finding_says_claim_verdict_and_reason():
     claim = Claim("5 % more retention gives 80 % more profit", bar=0.8)
     finding = claim.test(Estimate(0.3, "share", low=0.2, high=0.4), "Five points more give 30 %.")
     assert finding.verdict == CONTRADICTED
-    said = "“5 % more retention gives 80 % more profit”: contradicted. Five points more give 30 %."
-    assert (str(finding), finding.estimate.value) == (said, 0.3)
+    text = "“5 % more retention gives 80 % more profit”: contradicted. Five points more give 30 %."
+    assert (str(finding), finding.estimate.value) == (text, 0.3)
     assert claim.test(Estimate(None, "share"), "No margin is known.").verdict == UNTESTED
     assert str(claim.cannot_be_tested("No margin is known.")).endswith(
         "cannot be tested. No margin is known."

@@ -1,6 +1,8 @@
 """The house stays small: what is public has a user, what is written is reached, and both may only shrink."""
 
+import ast
 import json
+import re
 from functools import cache
 
 import pytest
@@ -45,6 +47,11 @@ CHOICES = {
     """.split()
 }
 MOST_NAMES = {"crmlib": 80, "crmlib.charts": 35}
+# Parts of names that say nothing of what is meant: the field has a term for it, such as feedback, sentence or verdict.
+VAGUE = re.compile(
+    r"(?:^|_)(?:told|said|tells?|telling|saying|roads?|fates?|rulers?|strangers?|joiners?|books?)(?:_|$)",
+    re.I,
+)
 MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 318, 34_800, 11_000
 
 
@@ -111,3 +118,29 @@ def test_every_module_is_reached():
 def code_of(notebook):
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+def test_names_are_those_of_the_field():
+    """Of modules, classes, functions, arguments and variables."""
+    assert VAGUE.search("test_the_reason_is_told")
+    paths = [path for room in ("crmlib", "tests") for path in sorted((ROOT / room).rglob("*.py"))]
+    vague = [
+        f"{path.relative_to(ROOT)}: {name}" for path in paths for name in names_in(path) if VAGUE.search(name)
+    ]
+    assert vague == []
+
+
+def names_in(path):
+    """The name of a module, and every name that its code defines."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg | ast.keyword):
+            yield node.arg or ""
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.ExceptHandler):
+            yield node.name or ""
+        elif isinstance(node, ast.alias):
+            yield node.asname or ""

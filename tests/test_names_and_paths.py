@@ -203,7 +203,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}']
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (BOMB, "20 aliases"),
         ("title: " + "[" * 50_000, "30 levels"),
@@ -216,11 +216,11 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}']
         ("title: A shop\nas_of: 9999-12-31", "allowed: a day from 1900-01-01 to 2199-12-31"),
     ],
 )
-def test_a_study_file_is_no_deeper_longer_or_odder_than_one_needs(tmp_path, text, said):
+def test_a_study_file_is_no_deeper_longer_or_odder_than_one_needs(tmp_path, text, expected):
     tables = "\ntables: {transactions: {source: orders.csv}}\n"
     done = crm("check", "shop", folder=project(tmp_path, text=text + tables))
     assert done.exit_code == 2
-    assert said in done.output
+    assert expected in done.output
 
 
 def test_an_alias_that_is_meant_is_read(tmp_path):

@@ -117,14 +117,14 @@ def test_ctrl_c_ends_what_takes_long(code, status, tmp_path):
         assert child.poll() is None, "too quick to be stopped"
         began = time.monotonic()
         child.send_signal(signal.SIGINT)
-        _, told = child.communicate(timeout=60)
+        _, printed = child.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert child.returncode == status
     if status == 130:
-        assert told == "crm: stopped\n"
+        assert printed == "crm: stopped\n"
         left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
         assert not [name for name in left if name.endswith(".parquet")]
     else:  # Python's own last line, whoever calls the library
-        assert told.rstrip().endswith("KeyboardInterrupt")
+        assert printed.rstrip().endswith("KeyboardInterrupt")
     assert os.listdir(temporary) == []
     os.rmdir(temporary)

@@ -135,7 +135,7 @@ def test_the_bootstrap_interval_of_a_mean_is_the_normal_one():
     )
 
 
-def test_percentiles_leave_out_resamples_that_tell_nothing():
+def test_percentiles_leave_out_undefined_resamples():
     values = np.column_stack([np.arange(101.0), np.full(101, np.nan)])
     values[50, 0] = np.nan
     low, high = percentile_interval(values, level=0.9)
@@ -155,7 +155,7 @@ def test_columns_stand_beside_their_intervals():
     ]
 
 
-def test_groups_with_one_true_value_differ_by_chance_as_often_as_said():
+def test_groups_with_one_true_value_differ_by_chance_at_the_stated_rate():
     """Of 4,000 sets of six equal groups a share p has a p-value below p; groups without an error do not count."""
     random = np.random.default_rng(0)
     errors = random.uniform(0.5, 3, size=(4000, 6))

@@ -24,7 +24,7 @@ def refusal(**entries):
 
 
 @pytest.mark.parametrize(
-    ("entries", "said"),
+    ("entries", "expected"),
     [
         ({"curency": "EUR"}, "curency: no such entry; did you mean 'currency'?"),
         ({"currency": "euro"}, "currency: found 'euro'"),
@@ -62,8 +62,8 @@ def refusal(**entries):
         ),
     ],
 )
-def test_what_is_not_allowed_is_named_with_what_is(entries, said):
-    assert said in refusal(**entries)
+def test_what_is_not_allowed_is_named_with_what_is(entries, expected):
+    assert expected in refusal(**entries)
 
 
 def test_every_fault_is_named_at_once():
@@ -81,7 +81,7 @@ TABLES = "tables: {transactions: {source: x.csv}}"
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (
             f"title: A shop\nas_of: 2024-02-31\n{TABLES}",
@@ -98,12 +98,14 @@ TABLES = "tables: {transactions: {source: x.csv}}"
         ("notebooks: {2: {top: 1}, '2': {top: 2}}", "notebooks.2: occurs twice, in line 1 and in line 1"),
     ],
 )
-def test_days_that_no_calendar_has_and_keys_that_stand_twice_are_named_with_their_line(tmp_path, text, said):
+def test_days_that_no_calendar_has_and_keys_that_stand_twice_are_named_with_their_line(
+    tmp_path, text, expected
+):
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(StudyError) as refused:
         crm.open_study(tmp_path / "study.yaml")
     assert str(refused.value).startswith(f"{tmp_path / 'study.yaml'}:\n  ")
-    assert said in str(refused.value)
+    assert expected in str(refused.value)
 
 
 def test_aliases_and_merged_entries_are_no_repetition(tmp_path):

@@ -207,8 +207,8 @@ def export(study: str, to: str, out: Path | None) -> None:
     from crmlib.study import open_study
 
     opened = open_study(study)
-    path, told = export_list(opened, to, _reports(opened.name, opened.root, out).folder / "exports")
-    say(told)
+    path, summary = export_list(opened, to, _reports(opened.name, opened.root, out).folder / "exports")
+    say(summary)
     say(path)
 
 

@@ -31,18 +31,16 @@ def code_key(*modules: str) -> str:
     digest = hashlib.sha256()
     for name in modules_reached(modules):
         digest.update(f"{name}\0{_text_of(name)}\0".encode())
-        folder = _PACKAGE.joinpath(*name.split(".")[1:])  # of a room: what its modules read stands in it too
-        beside = folder.with_suffix(".toml")  # of a module: what it reads has its name
-        for file in [
-            beside,
-            *sorted(file for kind in ("toml", "ini", "yaml", "csv") for file in folder.glob(f"*.{kind}")),
-        ]:
+        folder = _PACKAGE.joinpath(*name.split(".")[1:])  # of a package: the files that its modules read
+        beside = folder.with_suffix(".toml")  # of a module: the file that it reads has its name
+        kinds = ("toml", "ini", "yaml", "csv")
+        for file in (beside, *sorted(file for kind in kinds for file in folder.glob(f"*.{kind}"))):
             digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()
 
 
 def modules_reached(modules: Iterable[str]) -> list[str]:
-    """The modules, and all of the library's that they import; the face of the whole library is not followed."""
+    """The modules and all modules of the library that they import, directly or indirectly, but for `crmlib` itself."""
     reached: set[str] = set()
     left = set(modules)
     while left:

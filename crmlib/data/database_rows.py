@@ -1,4 +1,4 @@
-"""What an open database is asked: the key by which it says what a table holds, in one query, and the rows."""
+"""Queries to an open database: a key of a table's content, in one query, and the rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ibis import _
 
 from crmlib.progress import progress
 
-# Remainders by these are summed: that does not overflow, and two of them tell 62 bits of a hash.
+# Hashes are summed modulo these primes: that does not overflow, and two sums together hold 62 bits.
 _PRIMES = (2_147_483_647, 2_147_483_629)
 OF_SQLITE = "crmlib_hash"
 _ROWS_AT_A_TIME = 50_000
@@ -28,7 +28,7 @@ _KINDS: dict[Any, str] = {
 
 
 def kinds_of(table: ibis.Table) -> dict[str, str]:
-    """What each column holds, but for those with several values in a cell, or bytes.
+    """The kind of each column; columns with several values in a cell, or bytes, are left out.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def _kind_of(kind: Any) -> str:
 
 
 def row_hashes(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
-    """The query whose one row is the key of some columns: how many rows, and the sums of their hashes.
+    """The query for a key of some columns: the number of rows and the sums of their hashes.
 
     A row is hashed by the database's own function from the text of its values, in the order of `columns`. A string goes
     with its length, and nothing is not an empty text, so that no two rows read alike. Sums do not depend on the rows'
@@ -67,7 +67,8 @@ def row_hashes(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.
     ) AS "t1"
     """
     texts = [_marked(table[name]) for name in columns]
-    hashed = _HASHES.get(dialect, lambda text: text.hash())(reduce(lambda one, more: one.concat(more), texts))
+    row_text = reduce(lambda text, value: text.concat(value), texts)
+    hashed = _HASHES.get(dialect, lambda text: text.hash())(row_text)
     sums = {f"sum_{place}": (_.hash % prime).cast("int64").sum() for place, prime in enumerate(_PRIMES)}
     return table.select(hash=hashed).agg(rows=_.count(), **sums)
 
@@ -116,7 +117,7 @@ _HASHES: dict[str, Callable[[ir.StringValue], Any]] = {
 
 
 def as_read(table: ibis.Table, columns: Sequence[str], dialect: str) -> ibis.Table:
-    """Columns as they come home: numbers, dates and yes or no as they are, all else as text.
+    """Columns as they are copied: numbers, dates and yes or no unchanged, all else as text.
 
     A column of SQLite may hold anything, whatever its type: there all is read as text, as in a CSV.
     """
@@ -137,10 +138,8 @@ def bring_home(connection: Any, table: ibis.Table, columns: Sequence[str], file:
     from pyarrow import parquet
 
     rows = as_read(table, columns, connection.name)
-    with (
-        progress("rows of the database are read"),
-        parquet.ParquetWriter(file, rows.schema().to_pyarrow()) as writer,
-    ):
+    reading = progress("rows of the database are read")
+    with reading, parquet.ParquetWriter(file, rows.schema().to_pyarrow()) as writer:
         for batch in _batches(connection, rows):
             writer.write_batch(batch.cast(writer.schema))
 

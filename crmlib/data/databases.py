@@ -1,4 +1,4 @@
-"""Tables of databases as sources: an address, and the rows that come home from it.
+"""Tables of databases as sources: their address, and how their rows are copied.
 
 The database itself says what a table holds: the number of its rows and the sum of their hashes, in one scan. The rows
 are read once for each such key, as they are with a file, and are then sorted: a table of a database has no order.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _FILES = ("sqlite", "duckdb")
 _WITH_EXTRA = ("postgres", "mysql", "snowflake", "bigquery", "pyspark")
 SCHEMES = (*_FILES, *_WITH_EXTRA, "postgresql", "databricks", "trino", "clickhouse")
-_FORM = 1  # of the rows that are kept; another number where they are read in another way
+_FORM = 1  # version of the cached rows; increase it when they are read in another way
 _KEPT = "rows.parquet"
 _CONNECT_SECONDS = 15
 # What is in a driver's complaint (its type, SQLSTATE, and words, which may name the user or quote a value), and what we
@@ -78,7 +78,7 @@ class DatabaseRows:
 
     @property
     def name(self) -> str:
-        """What they are called in all that is written: without the user, and of a file without its folder."""
+        """The name shown to readers: without the user, and of a file without its folder."""
         parts = urlsplit(self.address)
         where = self.file.name if self.file else parts.netloc.rpartition("@")[2] + parts.path
         where = "" if self.scheme == "pyspark" else where
@@ -90,7 +90,7 @@ class DatabaseRows:
         return Path(self.address.partition("://")[2]) if self.scheme in _FILES else None
 
     def state(self, contract: Contract | None = None, named: Mapping[str, str] | None = None) -> RowsState:
-        """What the columns that a contract needs hold now: those that `named` names for its own, and of its own names.
+        """The current state of the columns that a contract needs: those in `named` and those with the contract's names.
 
         Where it has free columns, or there is none, that is every column with one value in a cell, bytes excepted.
         Raises DataError if the database cannot be asked, or a column is not there.
@@ -131,7 +131,7 @@ class DatabaseRows:
             engine().to_parquet(rows.order_by(rows.columns), to / _KEPT)
 
     def in_place(self, state: RowsState) -> ibis.Table:
-        """The rows where they are, in the columns of their state and as they would come home."""
+        """The rows as a table of the database itself, in the columns of the state and as they would be copied."""
         from crmlib.data.database_rows import as_read
 
         with self._opened() as (connection, table):
@@ -224,7 +224,7 @@ class DatabaseRows:
 
 @dataclass(frozen=True)
 class RowsState(FileState):
-    """What columns of a database held when they were looked at, by a digest of the key that the database computed.
+    """The state of columns of a database: a digest of the key that the database computed.
 
     `kinds`: column to what its type holds, as in "numbers". `personal`: whether one of them may say who a customer is.
     """
@@ -239,7 +239,7 @@ class RowsState(FileState):
             return there and file._key(connection, table, self.kinds) == self.sha256
 
     def require_same_kinds(self, rows: DatabaseRows, notes: Path) -> None:
-        """Go on if every column holds what it held in the last run, which a file in the folder `notes` says.
+        """Check that every column has the same kind as in the last run, which is noted in the folder `notes`.
 
         Raises DataError if one holds, say, text where it held numbers.
         """

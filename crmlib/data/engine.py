@@ -38,7 +38,7 @@ MEMORY, JOBS = "CRMLIB_ENGINE_MEMORY", "CRMLIB_ENGINE_JOBS"
 _OWN_SHARE, _DEFAULT_SHARE = 0.8, 0.5  # of the machine's memory: DuckDB's own default, and ours
 _BYTES = {"B": 1} | {f"{sign}B": 1000**power for power, sign in enumerate("KMGT", 1)}
 _BYTES |= {f"{sign}iB": 1024**power for power, sign in enumerate("KMGT", 1)}
-# Rounding is a macro of the engine: what Ibis spells out would hold all of what is added up at every step.
+# Rounding is a macro of the engine, because Ibis would repeat the whole expression in every step.
 _ROUNDED = "crmlib_rounded"
 _ADDS_UP = (ops.Sum, ops.Mean, ops.StandardDev)
 
@@ -69,7 +69,7 @@ class SameSums(DuckDBCompiler):
         return self.f.anon[_ROUNDED](super().visit_VarianceStandardDevCovariance(op, **parts), 1000)
 
     def visit_WindowFunction(self, op: Any, *, func: Any, **frame: Any) -> Any:
-        """Open a window over what is added up, not over its rounding."""
+        """Apply a window to the sum inside the rounding."""
         over = super().visit_WindowFunction
         if not isinstance(op.func, _ADDS_UP):
             return over(op, func=func, **frame)
@@ -77,7 +77,7 @@ class SameSums(DuckDBCompiler):
 
 
 def _macro_of_rounding() -> str:
-    """So many decimals as its size leaves; multiplied and divided, which the engine does faster than by digits."""
+    """The macro that rounds a sum to the decimals that a float of its size can hold; faster than rounding by digits."""
     step = "WHEN abs(x) < {0} THEN round(x * ({1} / coarser)) / ({1} / coarser)"
     steps = " ".join(step.format(below, parts) for below, parts in _STEPS.items())
     return f"CREATE MACRO {_ROUNDED}(x, coarser) AS CASE {steps} ELSE x END"
@@ -104,7 +104,7 @@ def _one_at_a_time(method: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _stopped_by_ctrl_c(engine: Any) -> Iterator[None]:
-    """End a query at Ctrl-C: by itself the engine would go on to the query's end, and then call it a fault."""
+    """Stop a query at Ctrl-C; otherwise the engine would finish the query first and then raise an error."""
     import duckdb
 
     ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -129,7 +129,7 @@ def _stopped_by_ctrl_c(engine: Any) -> Iterator[None]:
 
 
 def _too_little_memory(complaint: str) -> TooLittleMemoryError:
-    """The refusal to go on where the engine's memory does not suffice: its limit, what was needed, and the cure."""
+    """The error for too little memory: the limit, what was needed, and the cure."""
     needed = re.search(r"(?:block|data) of size ([\d.]+ \w+)", complaint)
     more = f"{needed[1]} more were needed" if needed else "more was needed"
     jobs = os.environ.get(JOBS, "1")
@@ -143,7 +143,7 @@ def _too_little_memory(complaint: str) -> TooLittleMemoryError:
 
 
 def literally(path: Path | str) -> str:
-    """A file's path as the engine reads it, which takes some signs for a pattern otherwise.
+    """Escape a path, so that the engine does not read some of its characters as a pattern.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def literally(path: Path | str) -> str:
     if not re.search(r"[\[*?]", text):
         return text
     text = re.sub(r"[\[*?]", r"[\g<0>]", text)
-    # In a pattern the engine takes a backslash for the end of a folder: here it is one of three signs around it.
+    # In a pattern the engine reads a backslash as the end of a folder; in brackets it is a plain character.
     return text.replace("\\", "[[-]]") if os.sep == "/" else text
 
 
@@ -163,7 +163,7 @@ def _literal(paths: Any) -> list[str]:
 
 
 class _Engine(Backend):
-    """DuckDB whose every public method waits its turn, and that lets go of frames nobody holds any more.
+    """DuckDB with a lock around every public method; frames that are no longer used are released.
 
     Paths are those of files, whatever signs are in them; nor does a folder called "year=2024" add a column.
     """
@@ -181,23 +181,23 @@ class _Engine(Backend):
         return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
 
     def _to_duckdb_relation(self, expr: ibis.Expr, **options: Any) -> Any:
-        """The result of a query that has run: Ibis would plan it twice, once to know the types of what it answers."""
+        """The result of a query, planned once; Ibis would plan it twice to learn the types of its columns."""
         self._run_pre_execute_hooks(expr)
         return self.con.execute(self.compile(expr.as_table(), **options))
 
     def to_parquet(self, expr: ibis.Table, /, path: Any, **options: Any) -> None:
-        """Write a table to a path, whatever signs are in it."""
+        """Write a table to a path, also one with special characters."""
         target = str(path).replace("'", "''")  # Ibis writes it as Python would, not as SQL does
         how = ", ".join(["FORMAT parquet", *(f"{key} {value!r}" for key, value in options.items())])
         self._run_pre_execute_hooks(expr)
         self.raw_sql(f"COPY ({self.compile(expr)}) TO '{target}' ({how})")
 
     def hold(self, op: ops.InMemoryTable) -> ibis.Table:
-        """A frame as a table of this engine: alone it would be asked in the engine that a user's program prefers."""
+        """Register a frame as a table of this engine, and not of the backend that a user's program has chosen."""
         try:
             super()._register_in_memory_table(op)
         except Exception:
-            self.con.execute("SELECT 1")  # ends what it has aborted: else the next is refused too
+            self.con.execute("SELECT 1")  # ends the aborted transaction; else the next query fails too
             raise
         table = ops.DatabaseTable(name=op.name, schema=op.schema, source=self)
         # Garbage is collected in any thread, also in one of the engine's own in the midst of a query: there, to wait
@@ -229,7 +229,7 @@ for _name in dir(_Engine):
 
 
 def why_refused(complaint: Exception) -> str:
-    """Why the engine could not do its work, without its own words: they quote values, and those may be personal."""
+    """The cause of an engine's error, without its own message, which may quote personal values."""
     import duckdb
 
     causes = {
@@ -246,7 +246,7 @@ def why_refused(complaint: Exception) -> str:
 
 @contextmanager
 def in_our_words(table: str) -> Iterator[None]:
-    """Refuse a table that the engine cannot go on with, without the engine's own words.
+    """Turn the engine's errors about a table into ours, which quote no values.
 
     Raises DataError with the kind of the complaint; RunError if the disk is full.
     """
@@ -296,9 +296,8 @@ def _memory_limit() -> int:
     text = os.environ.get(MEMORY, f"{_DEFAULT_SHARE:.0%}")
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%|[KMGT]i?B)", text.strip())
     if not found or not float(found[1]) or (found[2] == "%" and float(found[1]) > 100):
-        raise StudyError(
-            f"{MEMORY} is {text!r}; allowed: an amount such as 4GB or 500MB, or a share such as 50%"
-        )
+        allowed = "an amount such as 4GB or 500MB, or a share such as 50%"
+        raise StudyError(f"{MEMORY} is {text!r}; allowed: {allowed}")
     if found[2] == "%":
         # Such as 19.1 GiB.
         own = duckdb.connect().sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
@@ -320,7 +319,7 @@ def frame_table(data: Any, **options: Any) -> ibis.Table:
 
 
 def first_row(query: ibis.Table) -> dict[str, Any]:
-    """The row of a table that has one alone, such as its totals."""
+    """The only row of a table with one row, such as its totals."""
     return query.to_pyarrow().to_pylist()[0]
 
 

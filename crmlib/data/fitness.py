@@ -1,4 +1,4 @@
-"""Is this log fit for the analyses? Each gate with what was found, what is needed, and what follows."""
+"""Is this log fit for the analyses? Each gate with what was found, what is needed, and the consequence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PAUSE_NEIGHBOUR_DAYS = 28
 SHIFT_RATIO = 2.0
 SHIFT_WEEKS = 4
 SHIFT_PURCHASES = 20
-# Nobody new for two months and a tenth of the history: customers of one period were followed, or it was filtered.
+# No new customer for two months and a tenth of the history: the log follows one cohort, or was filtered.
 CLOSED_DAYS = 60
 CLOSED_SHARE = 0.1
 # An id that stands for everybody: more purchases than a person makes, a share of the firm's that is felt, and
@@ -54,13 +54,13 @@ _TEXTS = tomllib.loads(Path(__file__).with_name("gates.toml").read_text(encoding
 
 
 def gate(name: str, found: str, status: str, *limits: Any, meaning: str = "meaning") -> dict[str, str]:
-    """A row of the table of gates; what is wanted, and what follows for whom, stand in gates.toml."""
+    """A row of the table of gates; thresholds and consequences stand in gates.toml."""
     wanted, follows = (_TEXTS[name][key].format(*limits) for key in ("threshold", meaning))
     return dict(zip(COLUMNS, (name, found, wanted, status, follows, _TEXTS[name]["analyses"]), strict=True))
 
 
 def suspicion(name: str, found: str, *limits: Any) -> dict[str, str]:
-    """A gate that warns of what was found, and passes where that is nothing."""
+    """A gate that warns if something was found, and else passes."""
     return gate(name, found or "none", WARN if found else PASS, *limits)
 
 
@@ -94,10 +94,9 @@ def fitness_gates(
     within = rows.filter(rows.day <= ibis.date(last_day.isoformat()))
     customers = _customers(within.filter(within.kept))
     if not customers["buyers"]:
-        raise CannotAnswerError(
-            f"transactions: there is no purchase up to {last_day} that was kept; choose a later as_of"
-        )
-    seen = within.drop("kept", "order")  # of the calendar, what went back later was a purchase all the same
+        none = f"there is no purchase up to {last_day} that was kept"
+        raise CannotAnswerError(f"transactions: {none}; choose a later as_of")
+    seen = within.drop("kept", "order")  # for the calendar, a purchase that was returned later counts too
     days = _days(seen)
     strays = stray_days(days["purchases"])
     later = count_of(rows.filter(rows.day > ibis.date(last_day.isoformat())))
@@ -153,7 +152,7 @@ def _repeat_buyers(customers: dict[str, int]) -> dict[str, str]:
 
 
 def _pauses(daily: pd.Series) -> dict[str, str]:
-    """Days on end without a purchase, where the days around them let many be expected."""
+    """Long gaps without a purchase where, by the days around them, many were expected."""
     groups = (daily > 0).cumsum()[daily == 0]
     found = []
     for _group, pause in groups.groupby(groups):

@@ -25,7 +25,7 @@ from crmlib.errors import DataError
 CLEANING = ("crmlib.data.cleaning.clean", "crmlib.data.sources")
 USED, QUARANTINE, REPORT = "used.parquet", "quarantine.parquet", "report.json"
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)  # what reading a damaged entry raises
-_SETTLED_NS = 2 * 10**9  # written later than that, a file may change once more without another time
+_SETTLED_NS = 2 * 10**9  # a younger file may change again without a new modification time
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CleaningReport:
 
 @dataclass(frozen=True)
 class FileState:
-    """What a file held when it was looked at, and the marks by which a later change is seen."""
+    """The content of a file by its digest, and its size and times, by which a later change is seen."""
 
     sha256: str
     marks: tuple[int, ...]
@@ -66,7 +66,7 @@ class FileState:
 
 
 def file_state(file: Path, cache: Path) -> FileState:
-    """What a file holds; the digest is remembered while size, times and place on the disk stay the same.
+    """The state of a file; its digest is cached while size, times and place on the disk stay the same.
 
     Raises DataError if it changes while it is read.
     """
@@ -90,12 +90,12 @@ def _marks(file: Path) -> tuple[int, ...]:
 
 
 def changed_while_read(file: Path) -> DataError:
-    """The refusal of a file that somebody is writing."""
+    """The error for a file that changed while it was read."""
     return DataError(f"{file.name} changed while it was read; run again when it is complete")
 
 
 def cache_key(files: Mapping[Any, FileState], settings: str) -> str:
-    """A name for the outcome of cleaning these files with these settings and the code that cleans.
+    """The name of a cache entry: by the source files, the settings and the code that cleans.
 
     `files`: the source files, or rows of a database; their content counts, not their names' age. `settings`: formats
     and policies, as text.
@@ -108,7 +108,7 @@ def cache_key(files: Mapping[Any, FileState], settings: str) -> str:
 def keep_cleaned(
     folder: Path, clean: Callable[[Path], CleaningReport], files: Mapping[Any, FileState], **facts: Any
 ) -> Path:
-    """The folder of a cleaned log or table, made now if it is not there as it was made.
+    """The folder of a cleaned log or table; it is made now if it is missing or damaged.
 
     Raises DataError if a source file is not what it was when the key was made; RunError if the disk is full.
     """
@@ -124,7 +124,7 @@ def keep_cleaned(
 
 
 def read_report(folder: Path) -> CleaningReport:
-    """What became of every row when this folder was made."""
+    """The cleaning report in a folder."""
     return CleaningReport(**json.loads((folder / REPORT).read_text(encoding="utf-8")))
 
 
@@ -139,7 +139,7 @@ _IN_USE_SECONDS = 24 * 3600  # a run may still read what was opened so lately
 
 
 def keep(folder: Path, make: Callable[[Path], None], **facts: Any) -> Path:
-    """The folder of an entry: as it was made, or made now where it is not there or was damaged.
+    """The folder of a cache entry; it is made now if it is missing or damaged.
 
     `folder`: two processes may make it at once; both finish, and the first to be done is kept. `make`: writes the
     entry's files into a folder. `facts`: further facts about the entry.
@@ -152,7 +152,7 @@ def keep(folder: Path, make: Callable[[Path], None], **facts: Any) -> Path:
 
 
 def seal(folder: Path, **facts: Any) -> None:
-    """Write down what a folder holds, so that it can be held against it."""
+    """Write a list of the files in a folder with their digests, so that damage can be found."""
     files = {
         path.relative_to(folder).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns, digest_of(path)]
         for path in sorted(folder.rglob("*"))
@@ -162,12 +162,12 @@ def seal(folder: Path, **facts: Any) -> None:
 
 
 def facts_of(folder: Path) -> dict[str, Any] | None:
-    """The facts about an entry; None, and no entry any more, where it is not as it was made."""
+    """The facts about an entry; None if it is missing or damaged, and a damaged entry is removed."""
     if not folder.is_dir():
         return None
     with contextlib.suppress(*_DAMAGED):
         return _checked(folder)
-    # Moved away before it is removed: by now another process may have made it anew, and that one comes back.
+    # Moved away before it is checked again: another process may have made it anew meanwhile; then it is moved back.
     aside = folder.with_name(f".making-{secrets.token_hex(4)}")
     try:
         folder.rename(aside)
@@ -193,7 +193,7 @@ def _checked(folder: Path) -> dict[str, Any]:
 
 
 def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _facts: False) -> None:
-    """Remove what killed processes left on a shelf, what is not wanted, and what was of use the longest ago.
+    """Remove leftovers of killed processes, unwanted entries, and those that were used the longest ago.
 
     `shelf`: the folder of the entries. They keep `KEPT_BYTES` in all; none of the last day is removed to get there.
     `unwanted`: whether an entry has to go, by its facts.
@@ -207,7 +207,7 @@ def forget(shelf: Path, unwanted: Callable[[Mapping[str, Any]], bool] = lambda _
 
 
 def _entries(shelf: Path) -> Iterator[tuple[float, Path, dict[str, Any] | None]]:
-    """When each entry was last of use, where it is, and its facts; None of a damaged one."""
+    """For each entry: when it was last used, its folder, and its facts (None if damaged)."""
     for entry in shelf.glob("[!.]*"):
         try:
             facts = json.loads((entry / CONTENTS).read_text(encoding="utf-8"))["facts"]

@@ -1,4 +1,4 @@
-"""The part of a purchase log by which forecasts are tested: of a large one, all rows of some customers."""
+"""The log for backtests: of a large one, all rows of a random sample of customers."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ chance of the draw, a share of customers may be off by 10 points (95 %).'
         whole = f"Forecasts are tested on all {fmt.plural(customers, 'customer')}."
         return LogForTests(log, whole if customers else "")
     place = hash_of(log.customer_id, ibis.literal(_SEED)).cast("float64") / _HASHES
-    rows = log.filter(
-        (place + 1) % 1 < most / customers
-    ).cache()  # in other engines half of the hashes are negative
+    place = (place + 1) % 1  # in other engines half of the hashes are negative
+    rows = log.filter(place < most / customers).cache()
     drawn = int(rows.customer_id.nunique().to_pyarrow().as_py())
     off, few = fmt.points(normal_quantile(0.95) * (0.25 / drawn) ** 0.5), fmt.count(drawn)
     return LogForTests(

@@ -51,7 +51,7 @@ class LogStart:
 
     @property
     def sentence(self) -> str:
-        """What first purchases stand for."""
+        """What a first purchase in the log means."""
         if self.new_customers_known_from is None:
             unsure = self.status == NOT_JUDGED
             doubt = " Whether the log starts with the firm cannot be judged." if unsure else ""
@@ -64,7 +64,7 @@ class LogStart:
 
 
 def log_start(transactions: Any, *, as_of: dt.date | str, log_starts: Stated | None = None) -> LogStart:
-    """Judge whether a log starts with the firm, or in the midst of its life.
+    """Judge whether a log starts with the firm, or later.
 
     `transactions`: a cleaned log, as `study.transactions`; rows after `as_of` are not used. `as_of`: last day that
     counts. `log_starts`: what the study says: it overrules what is found.
@@ -161,7 +161,7 @@ def _judged(active: np.ndarray, customers: np.ndarray) -> tuple[str, str]:
 
 
 def _times_as_many(first: float, others: pd.Series) -> tuple[float, float]:
-    """How many times as many the first month has as others have on average, and the lower end of its 95 % interval."""
+    """The ratio of the first month to the mean of others, and the lower end of its 95 % interval."""
     total, of_months = others.sum() + 0.5, len(others)
     ratio = (first + 0.5) * of_months / total
     return ratio, ratio * float(np.exp(-normal_quantile(0.95) * np.sqrt(1 / (first + 0.5) + 1 / total)))

@@ -23,7 +23,7 @@ RETURN_WORDS, SALE_WORDS, DEBIT_CREDIT = words("money back").values()
 
 
 def spellings(words: Sequence[str]) -> list[str]:
-    """Small letters of each word, with what firms write between its parts.
+    """Each word in lower case, with the separators that firms write between its parts.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def mostly_different(values: int, rows: int) -> bool:
     return rows >= _ENOUGH_ROWS and values > rows / 2
 
 
-# How money may be written in a file, by what one of it is worth.
+# Units of money in a file, by their worth in the currency.
 UNITS: dict[str, float] = {"cents": 0.01, "thousands": 1e3, "millions": 1e6}
 
 
@@ -109,7 +109,7 @@ class Policies(Strict):
 
     @property
     def words_of_returns(self) -> tuple[list[str], list[str]]:
-        """Words in the column `returned` that make a row money back, and those of a sale."""
+        """Words in the column `returned` that mark a return, and those that mark a sale."""
         back = [word.lower() for word in self.return_words]
         others = DEBIT_CREDIT if {*back} & {*DEBIT_CREDIT} else []
         return back, [word for word in (*SALE_WORDS, *others) if word not in back]

@@ -20,7 +20,7 @@ from crmlib.findings import FAIL, PASS, WARN
 # Rows without a customer, a date or an amount are no fair sample of all rows. Up to one in twenty they move figures
 # about as much as one season differs from another; beyond one in five, a customer's history is a part of it at best.
 ROWS_LOST = (0.05, 0.20)
-# What no customer is credited with is missing from every value and every total: a firm whose revenue changed by 15 %
+# Money without a customer is missing from every value and every total: a firm whose revenue changed by 15 %
 # in a year would call it a different year.
 MONEY_LOST = (0.05, 0.15)
 # A table that finds its customers in less than half of its rows is of other customers, or writes ids differently.
@@ -140,14 +140,11 @@ def _changed(tables: Mapping[str, Read], faults: pd.DataFrame) -> Gate:
     listed += [(name, row["what"], row["rows"]) for name, table in tables.items() for row in table.values]
     found = []
     for what in (LOST_DIGITS, ERROR_TEXT, CHANGED):
-        named = [
-            (f"{name}: {text.removesuffix(what).strip()}", n)
-            for name, text, n in listed
-            if text.endswith(what)
-        ]
+        named = [(name, text.removesuffix(what), n) for name, text, n in listed if text.endswith(what)]
         if named:
-            columns = fmt.listing(list(dict.fromkeys(column for column, _n in named)))
-            found.append(f"{fmt.plural(sum(n for _column, n in named), 'id')} {what} ({columns})")
+            columns = [*dict.fromkeys(f"{name}: {column.strip()}" for name, column, _n in named)]
+            ids = fmt.plural(sum(n for *_column, n in named), "id")
+            found.append(f"{ids} {what} ({fmt.listing(columns)})")
     return suspicion("ids that a program changed", "; ".join(found))
 
 
@@ -173,9 +170,8 @@ def _matching(tables: Mapping[str, Read], hashed: bool) -> Gate:
     """Tables whose customers are not those of the log."""
     log = tables["transactions"]
     known = log.rows.select(id=log.rows.customer_id).distinct().cache()
-    others = {
-        n: table for n, table in tables.items() if n != "transactions" and "customer_id" in table.rows.columns
-    }
+    others = {name: table for name, table in tables.items() if "customer_id" in table.rows.columns}
+    others.pop("transactions")
     found, status = [], PASS
     for name, table in others.items():
         keys = table.rows.select(id=table.rows.customer_id).filter(_.id.notnull())
@@ -207,6 +203,6 @@ def _usual(keys: ibis.Table) -> str:
 def _shape(customer_id: Any) -> str:
     """What an id looks like, without saying whose it is: "C99" for C17."""
     digits = str(customer_id).lstrip("0")
-    zeros = "0" * (len(str(customer_id)) - len(digits))  # at its beginning they make a difference
+    zeros = "0" * (len(str(customer_id)) - len(digits))  # leading zeros distinguish ids
     shape = zeros + re.sub(r"\d", "9", digits)
     return re.sub(r"[^\W\d_]", lambda letter: "A" if letter[0].isupper() else "a", shape)

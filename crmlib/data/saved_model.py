@@ -1,4 +1,4 @@
-"""Fitted models in files and pickles: only what prediction needs, without the customers of the fit."""
+"""Save fitted models: only what prediction needs, without the customers of the fit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SavedModel:
         raise AttributeError(f"{where}: no such attribute")
 
     def save(self, path: str | Path) -> None:
-        """Keep the fitted model in a file; it holds nobody that the model was fitted to."""
+        """Save the fitted model to a file, without the customers that it was fitted to."""
         content = {"format": _FORMAT, "model": type(self).__name__, "scikit-learn": version("scikit-learn")}
         with whole_file(Path(path)) as part:
             part.write_bytes(pickle.dumps(content | {"state": self.__getstate__()}))

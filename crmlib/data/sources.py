@@ -1,4 +1,4 @@
-"""Where tables come from: one function that opens any of them in the engine; one that a firm lacks is empty.
+"""Open tables from any source in the engine; a table that a firm lacks is empty.
 
 Files are read as text, so that ids keep their leading zeros and no value is guessed away before
 it is counted; what is a date or an amount is decided, and reported, by the cleaning.
@@ -31,11 +31,8 @@ from crmlib.data.staging import LOCK
 from crmlib.errors import DataError, did_you_mean
 
 # What the cleaning adds to a log.
-_OF_CLEANED = {
-    "is_purchase": "boolean",
-    "reversed_on": "timestamp(6)",
-    "returned_purchase_date": "timestamp(6)",
-}
+_OF_CLEANED = {"is_purchase": "boolean"}
+_OF_CLEANED |= dict.fromkeys(("reversed_on", "returned_purchase_date"), "timestamp(6)")
 _TYPES = {column.name: column.type for column in TRANSACTIONS.columns} | _OF_CLEANED
 
 
@@ -60,15 +57,14 @@ def open_table(source: Any, *, base: Path | None = None, called: str = "", **opt
     if isinstance(source, ibis.Table):
         return engine().hold(source.op()) if isinstance(source.op(), ops.InMemoryTable) else source
     if source is None or isinstance(source, (bool, int, float)):
-        raise DataError(
-            f"{source!r} is no table; pass a pandas, Polars or PyArrow frame, an Ibis table or a path"
-        )
+        tables = "a pandas, Polars or PyArrow frame, an Ibis table or a path"
+        raise DataError(f"{source!r} is no table; pass {tables}")
     if not isinstance(source, (str, Path, list, tuple)):
         return _open_frame(source)
     files = source_files(source, base=base)
     given = {key: value for key, value in options.items() if value is not None}
     table = _READERS[kind_of(files[0])](files, given)
-    # Where the firm's files lie is nobody's business who reads what is made of them.
+    # Readers of the results must not see where the firm's files are stored.
     names = {str(file): called or name for file, name in names_of(files, base).items()}
     where = ibis.literal(*names.values()) if len(names) == 1 else table[FILE_COLUMN].substitute(names)
     return table.mutate(**{FILE_COLUMN: where})
@@ -116,7 +112,7 @@ def _read_duckdb(files: list[Path], options: Mapping[str, Any]) -> ibis.Table:
         return open_duckdb_table(engine(), files[0], options.get("table"))
 
 
-# Another engine joins by another line here, and a kind in `files`.
+# For another kind of file: a line here, and its endings in `files`.
 _READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
     "csv": lambda files, options: open_csv_files(engine(), files, options),
     "parquet": _read_parquet,
@@ -129,7 +125,7 @@ _READERS: dict[str, Callable[[list[Path], Mapping[str, Any]], ibis.Table]] = {
 
 @contextmanager
 def _in_our_words(files: list[Path], own: bytes = b"\0") -> Iterator[None]:
-    """Turn an engine's complaint into ours."""
+    """Turn the engine's errors about files into ours."""
     import duckdb
     import pyarrow as pa
 
@@ -158,7 +154,7 @@ def _open_frame(frame: Any) -> ibis.Table:
 
 
 def _no_table(frame: Any) -> str:
-    """Why an object cannot be opened: the column at fault, where it is a frame."""
+    """The message for an object that cannot be opened, with the column at fault if it is a frame."""
     for name in getattr(frame, "columns", ()):
         try:
             frame_table(frame[[name]])
@@ -225,14 +221,9 @@ def as_transactions(log: Any) -> ibis.Table:
         rows = rows.mutate(is_purchase=rows.amount >= 0)
     if not known:  # a log that no study has cleaned: its returns are matched by the rules of the cleaning
         rows = rows.drop_null(needed)
-        # A frame takes no query.
-        returns = (
-            (log["amount"] < 0).any()
-            if isinstance(log, pd.DataFrame)
-            else has_rows(rows.filter(_.amount < 0))
-        )
-        if returns:
-            # The same number wherever it is asked for.
+        is_frame = isinstance(log, pd.DataFrame)  # which takes no query
+        if (log["amount"] < 0).any() if is_frame else has_rows(rows.filter(_.amount < 0)):
+            # Cached, so that every use sees the same row numbers.
             numbered = rows.mutate(source_row=ibis.row_number()).cache()
             return with_matched_returns(numbered).drop("source_row")
     absent = [name for name in _OF_CLEANED if name not in rows.columns]

@@ -44,13 +44,13 @@ _PARTITION = 2**33  # rows are numbered from a multiple of this in each part of 
 
 
 class SparkEngine(Backend):
-    """Ibis' Spark, whose steps are tables and whose results come home as Parquet."""
+    """Ibis' Spark backend; steps are stored as tables, and results are read by way of Parquet."""
 
     compiler = SparkSQL()
     workspace = project = ""
 
     def disconnect(self) -> None:
-        """The session is that of the whole process."""
+        """Do nothing: the session belongs to the whole process."""
 
     def work_in(self, workspace: str, shelf: Path) -> None:
         """Write tables into a schema, and remove those that killed runs of this project have left in it.
@@ -74,14 +74,14 @@ class SparkEngine(Backend):
         self.clear(shelf)
 
     def step(self, rows: ibis.Table, name: str = "") -> ibis.Table:
-        """A table with these rows, written now; gone with this process unless it has a name of its own."""
+        """Write rows into a table; it is temporary unless it has a name of its own."""
         name = name or f"{self.project}_{scratch().name[-8:]}_{ibis.util.gen_name('step')[-26:]}"
         self._run_pre_execute_hooks(rows)
         self._session.sql(self.compile(rows)).write.saveAsTable(self._quoted(name))
         return self.kept(name, rows.schema())
 
     def kept(self, name: str, schema: ibis.Schema) -> ibis.Table:
-        """A table of the workspace by its name; a catalogue that forgets with the session learns it again."""
+        """A table of the workspace by its name; it is registered again if the catalogue has lost it."""
         if not self.knows(name):
             where = f"{self._location()}/{name}"
             self.raw_sql(f"CREATE TABLE {self._quoted(name)} USING parquet LOCATION '{where}'")
@@ -104,7 +104,7 @@ class SparkEngine(Backend):
             self._files(name, lambda system, path: system.delete(path, True))
 
     def clear(self, shelf: Path) -> None:
-        """Remove the tables that no folder on a shelf names, and no living process of this project uses."""
+        """Remove tables that no cache entry names and no running process of this project uses."""
         beside = scratch().parent
         if beside.name.startswith(_RUN):  # a notebook of a run, which has done this
             return
@@ -169,7 +169,7 @@ class SparkEngine(Backend):
         super()._run_pre_execute_hooks(expr)
 
     def _register_udfs(self, expr: ibis.Expr) -> None:
-        """There are none but Spark's own."""
+        """Register nothing: only functions of Spark are used."""
 
     def _quoted(self, name: str = "") -> str:
         return ".".join(f"`{part}`" for part in [*self.workspace.split("."), name] if part)
@@ -179,7 +179,7 @@ class SparkEngine(Backend):
         return next((str(fact[1]) for fact in facts if fact[0] == "Location"), "")
 
     def _folders(self) -> list[str]:
-        """The folders of tables in the workspace, of those a catalogue has forgotten too."""
+        """The folders of tables in the workspace, also of tables that the catalogue has lost."""
         with suppress(Exception):  # a catalogue without folders
             listed = self._files("", lambda system, path: system.listStatus(path))
             return [found.getPath().getName() for found in listed]
@@ -194,13 +194,13 @@ _released: deque[str] = deque()
 
 
 def owner_of(note: Path) -> str:
-    """Whose tables a note names."""
+    """The owner of the tables that a note names."""
     found = re.search(rf"{_OURS}_[0-9a-f]{{8}}_(.{{8}})", note.read_text(encoding="utf-8"))
     return found[1] if found else ""
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """Moments without a zone: the session's is UTC."""
+    """The schema with timestamps without a time zone: the session's is UTC."""
     kinds = [pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type for field in schema]
     return pa.schema(list(zip(schema.names, kinds, strict=True)))
 

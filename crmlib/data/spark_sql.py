@@ -1,4 +1,4 @@
-"""What Spark calls, or reads in another way than DuckDB, in the expressions of cleaning and of the log's functions."""
+"""Translate expressions of the cleaning and of the log's functions into Spark's SQL, where it differs from DuckDB's."""
 
 from __future__ import annotations
 
@@ -14,25 +14,8 @@ from ibis.backends.sql.datatypes import PySparkType
 from crmlib.errors import StudyError
 
 # Java's signs of a pattern of dates for those of strptime.
-_DATE_SIGNS = {
-    "Y": "yyyy",
-    "y": "yy",
-    "m": "M",
-    "d": "d",
-    "H": "H",
-    "I": "h",
-    "M": "m",
-    "S": "s",
-    "p": "a",
-    "f": "SSSSSS",
-    "b": "MMM",
-    "B": "MMMM",
-    "a": "EEE",
-    "A": "EEEE",
-    "j": "D",
-    "z": "xx",
-    "%": "'%'",
-}
+_OF_STRPTIME, _OF_JAVA = "YymdHIMSpfbBaAjz%", "yyyy yy M d H h m s a SSSSSS MMM MMMM EEE EEEE D xx '%'"
+_DATE_SIGNS = dict(zip(_OF_STRPTIME, _OF_JAVA.split(), strict=True))
 # A text that DuckDB reads as a moment, and as a number: Spark would read "2024" and "10d" too.
 _MOMENT = r"^[0-9]{1,6}([-/])[0-9]{1,2}\1[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?.*)?$"
 _NUMBER = r"(?i)^([-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?|[-+]?inf(inity)?|nan)$"
@@ -91,26 +74,24 @@ class SparkSQL(PySparkCompiler):
 
 
 def _of_java(pattern: Any) -> Any:
-    """In Java small and capital letters are those of English, unless it is told otherwise."""
+    """The pattern for Java, where "ignore case" needs a flag for letters beyond English."""
     return sge.convert(pattern.this.replace("(?i", "(?iu")) if isinstance(pattern, sge.Literal) else pattern
 
 
 def _hash(f: Any, value: Any) -> Any:
-    """Nothing leaves no trace in Spark's hash: whether a value is there goes into it too."""
-    values = [
-        part.expression if isinstance(part, sge.PropertyEQ) else part.this for part in value.expressions
-    ]
-    values = values if isinstance(value, sge.Struct) else [value]
-    return f.anon.xxhash64(*[part for one in values for part in (one, one.is_(sge.Null()))])
+    """Spark's hash; nulls are hashed too, which Spark itself would skip."""
+    parts = value.expressions if isinstance(value, sge.Struct) else []
+    values = [part.expression if isinstance(part, sge.PropertyEQ) else part.this for part in parts]
+    values = values or [value]
+    return f.anon.xxhash64(*[part for value in values for part in (value, value.is_(sge.Null()))])
 
 
 def _parsed(f: Any, text: Any, pattern: Any) -> Any:
     java, rest = "", pattern.this
     for literal, sign in re.findall(r"([^%]*)(?:%-?(.))?", rest):
         if sign and sign not in _DATE_SIGNS:
-            raise StudyError(
-                f"date_format: %{sign} of {rest!r} is not known to Spark; make it a date in a query"
-            )
+            unknown = f"%{sign} of {rest!r} is not known to Spark"
+            raise StudyError(f"date_format: {unknown}; make it a date in a query")
         java += re.sub("([A-Za-z]+)", r"'\1'", literal) + _DATE_SIGNS.get(sign, "")
     return f.anon.try_to_timestamp(text, sge.convert(java))
 

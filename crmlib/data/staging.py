@@ -18,14 +18,14 @@ from filelock import FileLock, Timeout
 LOCK = threading.RLock()  # one query at a time; apart from the engine, which a cached report never loads
 
 
-MAKING = ".making-"  # how the folders begin in which something is made that shall be there whole
+MAKING = ".making-"  # prefix of folders for drafts
 _SCRATCH = "crmlib-run-"
 _LOCK = ".lock"
 
 
 @contextmanager
 def own_folder(parent: Path, prefix: str = MAKING) -> Iterator[Path]:
-    """Give a folder that is gone in the end; if this process is killed, `clear_leftovers` knows it by its lock.
+    """A folder that is removed at the end; if this process is killed, `clear_leftovers` removes it later.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def clear_leftovers(parent: Path, prefix: str = MAKING) -> None:
 
 @functools.cache
 def scratch() -> Path:
-    """The folder for all that need not outlive this process; where it is killed, the next one removes it."""
+    """The folder for temporary files of this process; if it is killed, the next process removes it."""
     clear_leftovers(Path(tempfile.gettempdir()), _SCRATCH)
     folder, held = _locked_folder(Path(tempfile.gettempdir()), _SCRATCH)
     # By multiprocessing, whose own folder may be in it and has to go before; in a forked process it does nothing.
@@ -67,7 +67,7 @@ def scratch() -> Path:
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, FileLock | None]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
-        with contextlib.suppress(FileNotFoundError):  # it was taken for a leftover before it had its lock
+        with contextlib.suppress(FileNotFoundError):  # another process removed it before it had its lock
             (folder / _LOCK).touch()
             lock = hold(folder / _LOCK)
             if (folder / _LOCK).exists():
@@ -75,7 +75,7 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, FileLock | None]:
 
 
 def _give_up(folder: Path, lock: FileLock | None) -> None:
-    """Remove a folder, the lock at last: who is killed meanwhile leaves a folder that is known as a leftover."""
+    """Remove a folder, its lock last: if the process is killed meanwhile, the rest is recognised as a leftover."""
     for path in [*folder.iterdir()] if folder.is_dir() else []:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -88,7 +88,7 @@ def _give_up(folder: Path, lock: FileLock | None) -> None:
 
 
 def hold(path: Path, *, wait: bool = True) -> FileLock | None:
-    """Hold a lock that the system takes away when this process ends, however it ends; None if another has it."""
+    """Acquire a lock that the system releases when this process ends in any way; None if another process has it."""
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(blocking=wait)
@@ -99,7 +99,7 @@ def hold(path: Path, *, wait: bool = True) -> FileLock | None:
 
 @contextmanager
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """Give a draft beside a file; it takes the file's place in the end, and is gone if that is not reached.
+    """A draft beside a file; it replaces the file at the end, and is removed after an error.
 
     `path`: the file, which need not be there yet; nor its folder. `flush`: whether it is on the disk before it takes
     its place. What stands in a folder that is flushed as a whole later need not be.
@@ -128,7 +128,7 @@ def write_whole(path: Path, text: str, *, flush: bool = True) -> None:
 
 @contextmanager
 def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a draft beside a folder; it becomes the folder in the end, and is gone if that is not reached.
+    """A draft beside a folder; it becomes the folder at the end, and is removed after an error.
 
     `folder`: where it shall be. Two processes may make it at once; both finish, and the first to be done is kept.
     `replace`: whether it takes the place of a folder that is there, which comes back if that fails.
@@ -152,7 +152,7 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
-    """Copy all files of a folder but those of one name; unlike shutil's, it says what the system complains of."""
+    """Copy all files of a folder but those of one name; unlike in shutil, system errors are raised as they are."""
     for path in folder.rglob("*"):
         if path.is_file() and path.name != but:
             target = to / path.relative_to(folder)
@@ -161,7 +161,7 @@ def copy_files(folder: Path, to: Path, *, but: str = "") -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Give all in a folder the rights of new files, and wait until it is on the disk and survives a loss of power.
+    """Set the permissions of new files on all in a folder, and flush it to the disk, so that it survives a power loss.
 
     Some of it was made for one pair of eyes, as temporary folders are, or copied from a cache of other times.
     """

@@ -1,4 +1,4 @@
-"""What a person should look at in cleaned tables: keys without a match, and similar spellings.
+"""Problems in cleaned tables that a person should check: keys without a match, and similar spellings.
 
 Both are counted and shown; no row is set aside for them, and nothing is merged.
 """
@@ -19,7 +19,7 @@ from crmlib.data.engine import count_of, first_row
 
 ORPHAN_COLUMNS = ["table", "column", "looked_for_in", "filled", "orphans", "keys"]
 SPELLING_COLUMNS = ["table", "column", "written", "rows", "suggested", "rows_suggested"]
-# Columns that share their words with those of other tables; others have words of their own.
+# Columns that share a vocabulary with columns of other tables; every other column has its own.
 _SHARED = {
     ("marketing_spend", "channel"): "channels of acquisition",
     ("leads", "channel"): "channels of acquisition",
@@ -33,7 +33,7 @@ _LONG = 12  # letters, from which on two may differ
 
 
 def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.DataFrame:
-    """Rows whose key stands in no row of the table that it refers to; they are counted, and stay.
+    """Count rows whose key is missing in the table that it refers to; the rows are kept.
 
     `tables`: cleaned optional tables by their names. `log`: the cleaned purchase log: who bought is a known customer,
     whether or not the table of customers has them. Returns `table, column, looked_for_in, filled` (rows with a key),
@@ -57,7 +57,7 @@ def orphan_keys(tables: Mapping[str, ibis.Table], log: ibis.Table | None) -> pd.
 def _target(
     refers_to: str, tables: Mapping[str, ibis.Table], log: ibis.Table | None
 ) -> tuple[str, ibis.Table] | None:
-    """Where a key is looked for, in words, and the keys that are there."""
+    """The names of the tables that a key refers to, and the keys in them."""
     other, key = refers_to.split(".")
     places = {other: tables[other][key]} if other in tables else {}
     if other == "customers" and log is not None:
@@ -78,11 +78,11 @@ def _count(table: ibis.Table, column: Column, place: str, known: ibis.Table) -> 
 
 @ibis.udf.scalar.builtin
 def damerau_levenshtein(word: str, other: str) -> int:  # type: ignore[empty-body]
-    """DuckDB's number of letters to change, add, drop or swap."""
+    """DuckDB's Damerau–Levenshtein distance: letters to change, add, drop or swap."""
 
 
 def near_spellings(tables: Mapping[str, ibis.Table]) -> pd.DataFrame:
-    """Words that are probably the same as a more frequent one: "google-ads", "Gogle Ads" and "Google Ads".
+    """Words that are probably misspellings of a more frequent one, such as "google-ads" of "Google Ads".
 
     `tables`: cleaned optional tables by their names. Returns `table, column, written, rows, suggested, rows_suggested`,
     where the two differ in capitals, blanks and signs only, or by a letter (two in words of twelve letters or more) but

@@ -23,7 +23,5 @@ def words(section: str) -> dict[str, list[str]]:
 
 def phrases(section: str) -> dict[str, list[str]]:
     """The same of a section whose entries may be of several words, with commas between them."""
-    return {
-        key: [phrase.strip() for phrase in " ".join(parts).split(",")]
-        for key, parts in words(section).items()
-    }
+    texts = {key: " ".join(parts) for key, parts in words(section).items()}
+    return {key: [phrase.strip() for phrase in text.split(",")] for key, text in texts.items()}

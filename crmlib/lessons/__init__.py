@@ -1,1 +1,1 @@
-"""The course: exercises on simulated firms, checked while one learns and graded on a firm that nobody has seen."""
+"""The course: exercises on simulated firms, checked while learning and graded on a firm that students have not seen."""

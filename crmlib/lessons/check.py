@@ -1,4 +1,4 @@
-"""Check an answer to an exercise at once: right, or a hint."""
+"""Check an answer to an exercise, with a hint if it is wrong."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check(exercise: str, answer: Any, firm: SimulatedFirm | None = None) -> Chec
     Returns
     -------
     Checked
-        `right`, and `said`: "Right." or a hint; never the solution.
+        `right`, and `feedback`: "Right." or a hint; never the solution.
 
     Raises
     ------

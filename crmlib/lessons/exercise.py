@@ -1,4 +1,4 @@
-"""An exercise: its right answer on a firm, the mistakes that are known, and the hint for each of them."""
+"""An exercise: the right answer for a firm, known mistakes, and a hint for each of them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _PER_CENT = "This is a hundred times too much: give a share, such as 0.25, and n
 
 @dataclass(frozen=True)
 class Checked:
-    """What is to be said of an answer; a notebook shows the sentence."""
+    """Whether an answer is right, and the feedback on it; a notebook shows the sentence."""
 
     right: bool
-    said: str
+    feedback: str
 
     def __repr__(self) -> str:
-        return ("✓ " if self.right else "✗ ") + self.said
+        return ("✓ " if self.right else "✗ ") + self.feedback
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Exercise:
         of_numbers = _kind(right) == "a number" and right != 0
         return Checked(False, _PER_CENT if of_numbers and self.same(given / 100, right) else _NOT_KNOWN)
 
-    def same(self, one: Any, other: Any) -> bool:
+    def same(self, given: Any, right: Any) -> bool:
         """Whether two plain answers are the same: numbers within the tolerance, lists in any order."""
-        if _kind(one) != _kind(other):
+        if _kind(given) != _kind(right):
             return False
-        if isinstance(one, str):
-            return one.strip().casefold() == other.strip().casefold()
-        if isinstance(one, list):
-            return sorted(map(str, one)) == sorted(map(str, other))
-        return math.isclose(one, other, rel_tol=self.tolerance, abs_tol=1e-9)
+        if isinstance(given, str):
+            return given.strip().casefold() == right.strip().casefold()
+        if isinstance(given, list):
+            return sorted(map(str, given)) == sorted(map(str, right))
+        return math.isclose(given, right, rel_tol=self.tolerance, abs_tol=1e-9)
 
 
 EXERCISES: dict[str, Exercise] = {}
@@ -90,7 +90,7 @@ EXERCISES: dict[str, Exercise] = {}
 
 @functools.cache
 def hints() -> dict[str, dict[str, str]]:
-    """What is said to each known mistake, by exercise."""
+    """The feedback on each known mistake, by exercise."""
     text = Path(__file__).parent.joinpath("exercises", "hints.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
@@ -131,7 +131,7 @@ def plain(value: Any) -> Any:
         return plain(value.item())
     one_column = getattr(value, "ndim", 1) == 1 and not isinstance(value, (Mapping, bytes))
     if one_column and hasattr(value, "__iter__") and hasattr(value, "__len__") and len(value) <= MOST_VALUES:
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return f"<{type(value).__name__}>"
 
 

@@ -28,19 +28,19 @@ _HOW = "Your code was run on a firm of your own, which you have not seen: a numb
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: an exercise of a hand-in, or all of it where `exercise` is empty; no points yet: None."""
+    """A row of grades.csv: one exercise, or the whole hand-in if `exercise` is empty; `points` is None until graded."""
 
     student: str
     lesson: str
     exercise: str
     points: int | None
     of: int
-    said: str
+    feedback: str
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A hand-in with its points, what had to be put right, the recommendation and a question to ask about it."""
+    """A graded hand-in: its points, remarks on its cells, the recommendation, and a question to ask the student."""
 
     title: str
     rows: list[Row]
@@ -51,7 +51,7 @@ class Graded:
 
 
 def read_key(path: Path, hand_ins: Path) -> bytes:
-    """The teacher's secret; a new one is made where there is no file.
+    """Read the teacher's secret key; make a new one if there is no file.
 
     Raises
     ------
@@ -68,26 +68,19 @@ def read_key(path: Path, hand_ins: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != 16:
-        raise StudyError(
-            f"{path} is no key: 32 hexadecimal digits are needed; without the file a new one is made"
-        )
+        needed = "32 hexadecimal digits are needed; without the file a new one is made"
+        raise StudyError(f"{path} is no key: {needed}")
     return key
 
 
 def number_from(key: bytes, *words: str) -> int:
-    """A number of 62 bits that only who has the key can compute from these words."""
+    """A number of 62 bits from these words and the key; nobody without the key can compute it."""
     text = "\0".join(words).encode()
     return int.from_bytes(hmac.new(key, text, hashlib.sha256).digest()[:8], "big") >> 2
 
 
 def grade(
-    folder: Path,
-    key_file: Path,
-    to: Path,
-    *,
-    seconds: float,
-    memory_mb: int,
-    watch: Callable[[str], None],
+    folder: Path, key_file: Path, to: Path, *, seconds: float, memory_mb: int, watch: Callable[[str], None]
 ) -> Path:
     """Grade every notebook of a folder with one folder per student; returns the table's path.
 
@@ -102,7 +95,7 @@ def grade(
     seconds, memory_mb : float, int
         Limits of a hand-in.
     watch : callable
-        Told of each hand-in.
+        Called with a line for each hand-in.
 
     Raises
     ------
@@ -124,10 +117,11 @@ def grade(
         try:
             graded = grade_one(path, student, key_file, seconds=seconds, memory_mb=memory_mb)
         except Exception as error:  # one hand-in must not end the others
-            said = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
+            feedback = str(error) if isinstance(error, CrmError) else _FAULT.format(type(error).__name__)
             number = _number_of(path, {})
             lesson, of = (f"{number:02d}", _most_points(number)) if number else (path.stem, 0)
-            graded = Graded(path.name, [Row(student, lesson, "", 0, of, f"This file was not graded: {said}")])
+            row = Row(student, lesson, "", 0, of, f"This file was not graded: {feedback}")
+            graded = Graded(path.name, [row])
         by_student.setdefault(student, []).append(graded)
         counted = [row for row in graded.rows if row.points is not None]
         points, of = sum(row.points or 0 for row in counted), sum(row.of for row in counted)
@@ -156,9 +150,8 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
     cells, about = read_cells(path)
     number = _number_of(path, about)
     if not number:
-        raise StudyError(
-            f"{path.name} is none of the lessons; call it after its number, such as 03_answers.ipynb"
-        )
+        cure = "call it after its number, such as 03_answers.ipynb"
+        raise StudyError(f"{path.name} is none of the lessons; {cure}")
     lesson, name = _lesson(lesson_files()[number]), f"{number:02d}"
     key = read_key(key_file, path.parent)
     seed = number_from(key, student, name)
@@ -166,20 +159,20 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
     ran = run(hand_in, key_file, seconds=seconds, memory_mb=memory_mb)
     firm = lesson_firm(seed)
     rows = []
-    for one in _exercises(number):
-        right, said = False, _BLANK
-        if one.number in ran.answers:
-            checked = one.judge(firm, ran.answers[one.number])
-            right, said = checked.right, checked.said
-        elif error := ran.errors.get(one.cell):
-            said = f"The cell ended with an error: {error}"
+    for exercise in _exercises(number):
+        right, feedback = False, _BLANK
+        if exercise.number in ran.answers:
+            checked = exercise.judge(firm, ran.answers[exercise.number])
+            right, feedback = checked.right, checked.feedback
+        elif error := ran.errors.get(exercise.cell):
+            feedback = f"The cell ended with an error: {error}"
         elif not ran.done:
-            said = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
-        rows.append(Row(student, name, one.number, int(right), 1, said))
+            feedback = f"The notebook was stopped: it took more than {seconds:.0f} seconds, or ended its own process."
+        rows.append(Row(student, name, exercise.number, int(right), 1, feedback))
     of_lesson = lesson["metadata"]["crmlib_lesson"]
     if of_lesson["graded_memo"]:
-        said = "to be read" if hand_in.memo else "There is none."
-        rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, said))
+        feedback = "to be read" if hand_in.memo else "There is none."
+        rows.append(Row(student, name, "recommendation", None if hand_in.memo else 0, 10, feedback))
     questions = of_lesson["questions"]
     question = questions[number_from(key, student, name, "question") % len(questions)]
     title = f"Lesson {number}: {of_lesson['title']}"
@@ -187,16 +180,16 @@ def grade_one(path: Path, student: str, key_file: Path, *, seconds: float, memor
 
 
 def _number_of(path: Path, about: dict[str, Any]) -> int | None:
-    """The lesson that a notebook says it is, or that its file is called after; none if there is no such lesson."""
-    said = about.get("crmlib_lesson")
-    number = said.get("number") if isinstance(said, dict) else None
+    """The number of a notebook's lesson, by its metadata or else its file name; None if there is no such lesson."""
+    lesson = about.get("crmlib_lesson")
+    number = lesson.get("number") if isinstance(lesson, dict) else None
     if number not in lesson_files() and path.name[:2].isdigit():
         number = int(path.name[:2])
     return number if number in lesson_files() else None
 
 
 def _exercises(number: int) -> list[Exercise]:
-    return [one for one in EXERCISES.values() if one.number.split(".")[0] == str(number)]
+    return [exercise for key, exercise in EXERCISES.items() if key.split(".")[0] == str(number)]
 
 
 def _most_points(number: int) -> int:
@@ -210,16 +203,14 @@ def _lesson(path: Path) -> dict[str, Any]:
 
 
 def _page(student: str, found: list[Graded]) -> str:
-    """The page that a student gets."""
+    """The HTML page for a student."""
     parts = [f"<!doctype html><meta charset=utf-8><title>{html.escape(student)}</title>"]
     parts += ["<style>body{font:16px/1.5 sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"]
     parts += ["td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}</style>"]
     parts += [f"<h1>{html.escape(student)}</h1><p>{_HOW}</p>"]
     for graded in found:
         parts += [f"<h2>{html.escape(graded.title)}</h2><table>"]
-        parts += [
-            f"<tr><th>Exercise<th>Points<th>What was found</tr>{''.join(map(_line, graded.rows))}</table>"
-        ]
+        parts += ["<tr><th>Exercise<th>Points<th>What was found</tr>", *map(_line, graded.rows), "</table>"]
         parts += [f"<p>{html.escape(remark)}</p>" for remark in graded.remarks]
         if graded.question:
             memo = html.escape(graded.memo) or "There is none."
@@ -230,5 +221,5 @@ def _page(student: str, found: list[Graded]) -> str:
 
 def _line(row: Row) -> str:
     points = f"(of {row.of})" if row.points is None else f"{row.points} of {row.of}"
-    cells = (row.exercise or "all", points, row.said)
+    cells = (row.exercise or "all", points, row.feedback)
     return f"<tr>{''.join(f'<td>{html.escape(cell)}' for cell in cells)}</tr>"

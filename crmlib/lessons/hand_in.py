@@ -51,13 +51,7 @@ def read_cells(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells, about = content["cells"], content.get("metadata", {})
         kernel = about.get("kernelspec", {}).get("language") or about.get("language_info", {}).get("name")
-        cells = [
-            one
-            for one in cells
-            if isinstance(one, dict)
-            and isinstance(one.get("metadata", {}), dict)
-            and isinstance(one.get("source", ""), (str, list))
-        ]
+        cells = [cell for cell in cells if _is_cell(cell)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError("it is not a notebook that can be read") from None
     if str(kernel or "python").lower() not in ("python", "ipython"):
@@ -65,6 +59,11 @@ def read_cells(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     if not any(text_of(cell).strip() for cell in cells):
         raise DataError("the notebook is empty")
     return cells, about
+
+
+def _is_cell(cell: Any) -> bool:
+    is_dict = isinstance(cell, dict) and isinstance(cell.get("metadata", {}), dict)
+    return is_dict and isinstance(cell.get("source", ""), (str, list))
 
 
 def grade_id(cell: dict[str, Any]) -> str:
@@ -111,15 +110,11 @@ def put_back(lesson: dict[str, Any], theirs: list[dict[str, Any]], seed: int) ->
         raise DataError("no cell of this lesson is in it")
     if not any(_answered(text) for texts in written.values() for text in texts):
         raise DataError("nothing was written into the cells for answers")
-    remarks = [
-        f"The cell of {_in_words(name)} is missing; the answer counts as blank."
-        for name in sorted(blanks - {*written})
-    ]
-    remarks += [
-        f"The cell of {_in_words(name)} is there {len(texts)} times; the last one with an answer counts."
-        for name, texts in sorted(written.items())
-        if len(texts) > 1
-    ]
+    missing, several = "is missing; the answer counts as blank.", "the last one with an answer counts."
+    remarks = [f"The cell of {_in_words(name)} {missing}" for name in sorted(blanks - {*written})]
+    for name, texts in sorted(written.items()):
+        if len(texts) > 1:
+            remarks.append(f"The cell of {_in_words(name)} is there {len(texts)} times; {several}")
     cells, memo = [{"source": text} for text in added[""]], ""
     for cell in clean:
         name = names[cell["id"]]

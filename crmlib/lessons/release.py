@@ -92,9 +92,8 @@ def release(to: Path, seed: int = PRACTICE_SEED) -> list[Path]:
         written.append(to / path.name)
         written[-1].write_text(nbformat.writes(notebook, indent=1) + "\n", encoding="utf-8")
     readme = (lessons_folder() / "README.md").read_text("utf-8")
-    texts = {"README.md": _GLOSSARY.sub(link, readme)} | (
-        {} if beside else {"glossary.md": document("glossary.md")}
-    )
+    texts = {"README.md": _GLOSSARY.sub(link, readme)}
+    texts |= {} if beside else {"glossary.md": document("glossary.md")}
     for name, text in texts.items():
         written.append(to / name)
         written[-1].write_text(text, encoding="utf-8")

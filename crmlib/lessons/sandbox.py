@@ -22,7 +22,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "HOME", "PYTHONPATH", "SYSTEMROOT", "VIRTUAL_
 
 @dataclass
 class Ran:
-    """What came of a run: answers by exercise, errors by cell, and whether it came to its end, shut in."""
+    """The result of a run: answers by exercise, errors by cell, whether it finished, and whether it was sandboxed."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Ran:
 
 
 def run(hand_in: HandIn, secret: Path, *, seconds: float, memory_mb: int) -> Ran:
-    """Run a hand-in.
+    """Run a hand-in in a process of its own.
 
     Parameters
     ----------
@@ -77,17 +77,17 @@ def run(hand_in: HandIn, secret: Path, *, seconds: float, memory_mb: int) -> Ran
 
 
 def _read(text: str) -> Ran:
-    """What the lines say; a line that is none of ours is passed over."""
+    """Read the messages of the worker; other lines are ignored."""
     ran = Ran()
     for line in text.splitlines():
         try:
-            said = json.loads(line)
-            ran.done |= said.get("done") is True
-            ran.shut |= said.get("shut") is True
-            if str(said.get("exercise")) in EXERCISES:
-                ran.answers[str(said["exercise"])] = said["answer"]
-            if "error" in said:
-                ran.errors.setdefault(str(said["cell"]), str(said["error"])[:300])
+            message = json.loads(line)
+            ran.done |= message.get("done") is True
+            ran.shut |= message.get("shut") is True
+            if str(message.get("exercise")) in EXERCISES:
+                ran.answers[str(message["exercise"])] = message["answer"]
+            if "error" in message:
+                ran.errors.setdefault(str(message["cell"]), str(message["error"])[:300])
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             continue
     return ran

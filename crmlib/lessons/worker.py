@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 
 def main() -> None:
-    """Read the job, shut this process in, and run its cells one after the other."""
+    """Read the job, restrict this process, and run its cells in order."""
     job = json.load(sys.stdin)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -36,20 +36,20 @@ def main() -> None:
     home = [sys.prefix, sys.base_prefix, str(Path(crmlib.__file__).parent), "/usr", "/lib", "/lib64", "/etc"]
     limit(job["seconds"], job["memory_mb"])
     home += [f"/proc/{os.getpid()}"]  # where libraries look for what this process has loaded
-    home += [one for one in sys.path if Path(one).name in ("site-packages", "dist-packages")]
-    says(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
+    home += [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    send(out, shut=shut_in(home, job["folder"]) and not _can_read(job["secret"]))
     signal.signal(signal.SIGALRM, _too_long) if hasattr(signal, "SIGALRM") else None
     for cell in job["cells"]:
         if "variable" in cell:
-            _tell(out, shell, cell)
+            _send_answer(out, shell, cell)
         elif error := _run(shell, cell["source"], job["cell_seconds"]):
-            says(out, cell=cell.get("name", ""), error=error)
+            send(out, cell=cell.get("name", ""), error=error)
     for cell in job["cells"]:
         if "variable" in cell:
-            _tell(out, shell, cell)
-    says(out, done=True)
+            _send_answer(out, shell, cell)
+    send(out, done=True)
     out.flush()
-    os._exit(0)  # whatever a cell left running
+    os._exit(0)  # ends threads that a cell left running
 
 
 def _can_read(path: str) -> bool:
@@ -59,14 +59,14 @@ def _can_read(path: str) -> bool:
         return False
 
 
-def says(out: TextIO, **what: Any) -> None:
-    """Write a line for the process that waits."""
+def send(out: TextIO, **what: Any) -> None:
+    """Send a message to the waiting process, as a line of JSON."""
     out.write(json.dumps(what) + "\n")
     out.flush()
 
 
 def _run(shell: Any, source: str, seconds: float) -> str:
-    """Run a cell; returns how it failed, or nothing."""
+    """Run a cell; returns its error, or an empty text."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
@@ -80,14 +80,14 @@ def _run(shell: Any, source: str, seconds: float) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300] if error else ""
 
 
-def _tell(out: TextIO, shell: Any, cell: dict[str, str]) -> None:
+def _send_answer(out: TextIO, shell: Any, cell: dict[str, str]) -> None:
     from crmlib.lessons.exercise import plain
 
     try:
         if cell["variable"] in shell.user_ns:
-            says(out, exercise=cell["exercise"], answer=plain(shell.user_ns[cell["variable"]]))
+            send(out, exercise=cell["exercise"], answer=plain(shell.user_ns[cell["variable"]]))
     except Exception as failure:
-        says(out, exercise=cell["exercise"], answer=f"<{type(failure).__name__}>")
+        send(out, exercise=cell["exercise"], answer=f"<{type(failure).__name__}>")
 
 
 def _too_long(*_: Any) -> None:

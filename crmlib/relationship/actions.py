@@ -67,8 +67,6 @@ def measured_effect(
     Effect(change=0.6, cost=0.5, source='letter')
     """
     outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of)
-    if why_none(outcomes):
-        return None
     read = read_experiments(outcomes, outcome="bought")
     if why_none(read):
         return None
@@ -105,7 +103,7 @@ def customers_to_win_back(
     margin: float | None = None,
     effect: Effect | None = None,
 ) -> pd.DataFrame:
-    """Which customers are silent beyond their habit and can still be won, those with most money first?
+    """Which overdue customers can still be won back, those with most money first?
 
     Parameters
     ----------
@@ -154,7 +152,7 @@ def customers_to_win_back(
 
 
 def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Which of the best customers buy as they always did, and need no offer?
+    """Which of the best customers buy as regularly as before, and need no offer?
 
     Parameters
     ----------
@@ -181,7 +179,9 @@ def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -
       customer_id  purchases  silent_days
     0           a          3          3.0
     """
-    unit, rows = _unit(summary), pd.DataFrame(summary)
+    if (unit := getattr(summary, "time_unit", None)) is None:
+        raise DataError("the summary does not say its unit of time; give what rfm_summary returns")
+    days, rows = TimeUnit(unit).days, pd.DataFrame(summary)
     best = rows["net"].rank(ascending=False, method="first") <= max(np.ceil(BEST * len(rows)), 1)
     often = rows["frequency"] + 1 >= FEWEST_PURCHASES
     gap = rows["recency"] / rows["frequency"].where(rows["frequency"] > 0)
@@ -195,17 +195,10 @@ def customers_to_thank(summary: pd.DataFrame, late: pd.DataFrame, n: int = 20) -
         "spent": rows["net"],
         "purchases": rows["frequency"] + 1,
         "last_bought": pd.to_datetime(rows["last_purchase"]).dt.normalize(),
-        "usual_gap_days": (rows["usual_gap"] * unit.days).round(),
-        "silent_days": (rows["time_since_last_purchase"] * unit.days).round(),
+        "usual_gap_days": (rows["usual_gap"] * days).round(),
+        "silent_days": (rows["time_since_last_purchase"] * days).round(),
     }
     return pd.DataFrame(found).reset_index(drop=True)
-
-
-def _unit(summary: pd.DataFrame) -> TimeUnit:
-    unit = getattr(summary, "time_unit", None)
-    if unit is None:
-        raise DataError("the summary does not say its unit of time; give what rfm_summary returns")
-    return TimeUnit(unit)
 
 
 def contracts_to_save(to_contact: pd.DataFrame) -> pd.DataFrame:

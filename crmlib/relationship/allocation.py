@@ -1,4 +1,4 @@
-"""Which action for which customer within a budget, and who of the chosen is left out by chance."""
+"""The best action for each customer within a budget, and a random holdout among the chosen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Allocation:
 
     @property
     def gap(self) -> float:
-        """By how much the bound exceeds the gain, a share of the bound; 0 where there is nothing to gain."""
+        """By how much the bound exceeds the gain, as a share of the bound; 0 without any gain."""
         return 1.0 - self.gain / self.bound if self.bound > 0 else 0.0
 
 
@@ -112,7 +112,7 @@ def _within(gain: np.ndarray, cost: np.ndarray, budget: float) -> Allocation:
     begun = np.flatnonzero(option != NOBODY)
     free, rate = float(gain[begun, option[begun]].sum()), more / price
     order = np.lexsort((np.arange(len(who)), -rate))
-    who, which, more, price = (one[order] for one in (who, which, more, price))
+    who, which, more, price = (steps[order] for steps in (who, which, more, price))
     spent = np.cumsum(price)
     taken = int(np.searchsorted(spent, budget * (1 + 1e-12), side="right"))
     option[who[:taken]] = which[:taken]
@@ -134,7 +134,7 @@ def _within(gain: np.ndarray, cost: np.ndarray, budget: float) -> Allocation:
 
 
 def _frontier(gain: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The steps of all customers along their frontiers: who, to which option, gain and money more; and the start."""
+    """The steps of all customers along their efficient frontiers: who, option, extra gain and cost; and the start."""
     free = np.where(cost <= 0, gain, 0.0)
     at_gain, at_cost = free.max(axis=1), np.zeros(len(gain))
     option = np.where(at_gain > 0, free.argmax(axis=1), NOBODY)
@@ -159,7 +159,7 @@ def _frontier(gain: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, ...]:
 
 @dataclass(frozen=True)
 class Holdout:
-    """How many of a list are left out, and what that can show.
+    """The size of a holdout, and the effect that it can show.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ class Holdout:
 
 
 def plan_holdout(customers: int, chance: float, change: float) -> Holdout:
-    """Which share of a list to leave out, so that the next run can tell what the contacts changed?
+    """Which share of a list to hold out, so that a later run can measure the effect of the contacts?
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def plan_holdout(customers: int, chance: float, change: float) -> Holdout:
     if customers < 2 or not 0 < chance < 1 or not change > 0:
         return Holdout(0.0, float("nan"), 0)
     error = np.sqrt(chance * (1 - chance) / (customers * _SHARES * (1 - _SHARES)))
-    smallest = np.array([minimal_detectable_effect(float(one)) for one in error])
+    smallest = np.array([minimal_detectable_effect(float(size)) for size in error])
     enough = np.flatnonzero(smallest <= change)
     place = int(enough[0]) if len(enough) else len(_SHARES) - 1
     runs = int(np.ceil((smallest[place] / change) ** 2 - 1e-9))
@@ -218,7 +218,7 @@ def plan_holdout(customers: int, chance: float, change: float) -> Holdout:
 def hold_out(
     customers: pd.DataFrame, share: float, *, key: str, before: Iterable[tuple[str, str]] = ()
 ) -> np.ndarray:
-    """Who of the chosen is left alone, by chance that anybody with the key can repeat?
+    """Who of the chosen is held out, by a random draw that the key makes repeatable?
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def hold_out(
 
 
 def keyed_hashes(texts: Iterable[Any], key: str) -> np.ndarray:
-    """A whole number of 64 bits for each text, which nobody without the key can make or follow back.
+    """A keyed hash of 64 bits for each text; without the key it can be neither computed nor reversed.
 
     Examples
     --------

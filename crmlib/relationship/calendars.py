@@ -1,4 +1,4 @@
-"""What is due: birthdays, reminders, ends of contracts; the managers' accounts; the month against its budget."""
+"""What is due: birthdays, reminders and contract ends; accounts by manager; the current month against its budget."""
 
 from __future__ import annotations
 
@@ -43,24 +43,18 @@ def calendar(study: Study, customers: pd.DataFrame) -> pd.DataFrame:
         promised = study.table("touchpoints").filter(_.promise_due.notnull() & _.promise_kept_on.isnull())
         found = fetch(promised.filter(_.customer_id.notnull()).select("customer_id", due="promise_due"))
         parts.append(found[found["due"] <= last].assign(kind="promise", what="was promised"))
-    if (
-        study.has("subscriptions") and study.as_of_override is None
-    ):  # of an earlier day, ends ahead were not known
-        ends = fetch(
-            study.cleaned.rows("subscriptions").filter(_.end.notnull()).select("customer_id", due="end")
-        )
+    # For an earlier day: which contracts would end was not known then.
+    if study.has("subscriptions") and study.as_of_override is None:
+        ends = study.cleaned.rows("subscriptions").filter(_.end.notnull())
+        ends = fetch(ends.select("customer_id", due="end"))
         ends = ends[ends["due"].between(today, last)]
         parts.append(ends.assign(kind="contract ends", what="renew it, or ask why not"))
     listed = customers[(customers["next_action"] != "none") & ~customers["left_out"].eq(True)]
     now = listed[["customer_id"]].assign(due=today, kind="reminder", what=listed["next_action"])
-    alike = [
-        part[_DUE].astype({"due": "datetime64[ns]"}).reset_index(drop=True)
-        for part in [*parts, now]
-        if len(part)
-    ]
-    found = pd.concat(alike, ignore_index=True) if alike else now
-    if found.empty:
+    filled = [part[_DUE].astype({"due": "datetime64[ns]"}) for part in [*parts, now] if len(part)]
+    if not filled:
         return no_rows(_DUE, f"nothing is due within {AHEAD_DAYS} days")
+    found = pd.concat(filled, ignore_index=True)
     found = found.assign(due=pd.to_datetime(found["due"]).dt.normalize())
     return found.sort_values(["due", "kind", "customer_id"], ignore_index=True)[_DUE]
 
@@ -90,9 +84,8 @@ def accounts_of_managers(study: Study, customers: pd.DataFrame) -> pd.DataFrame:
     names = "manager_id customers clv to_act_on"
     if not study.has("customers", "manager_id"):
         return no_rows(names, "no column manager_id of customers")
-    managers = fetch(study.table("customers").select("customer_id", "manager_id")).drop_duplicates(
-        "customer_id"
-    )
+    managers = fetch(study.table("customers").select("customer_id", "manager_id"))
+    managers = managers.drop_duplicates("customer_id")
     rows = customers.merge(managers, on="customer_id", how="left", validate="many_to_one")
     to_do = (rows["next_action"] != "none") & ~rows["left_out"].eq(True)
     rows = rows.assign(to_act_on=to_do.astype(int), manager_id=rows["manager_id"].fillna("no manager"))
@@ -104,7 +97,7 @@ def accounts_of_managers(study: Study, customers: pd.DataFrame) -> pd.DataFrame:
 
 
 def pacing(transactions: Any, budget: Any, *, as_of: Any) -> pd.DataFrame:
-    """Where will the month that runs end, by the course of earlier months, and against its budget?
+    """Which revenue will the current month reach, by the pace of earlier months, and against its budget?
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Who will buy and who will leave: each customer's chance, kept under a keyed hash of the customer's id."""
+"""Forecasts for each customer: the chance to buy and to leave, stored under a keyed hash of the id."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,15 @@ ACTIVE_DAYS = 92  # who bought within them can leave, where there are no contrac
 TOTALS = "origin event horizon target target_end customers expected base_rate".split()
 CHANCES = ["origin", "who"]  # and a column for each event and horizon, as `column_of` names it
 Forecasts = tuple[pd.DataFrame, pd.DataFrame]
+
+
+class _Target(NamedTuple):
+    """The period that is forecast: the day the forecast is made, its horizon, and its first and last day."""
+
+    origin: pd.Timestamp
+    horizon: str
+    start: pd.Timestamp
+    end: pd.Timestamp
 
 
 def chances_of_buying(transactions: Any, *, as_of: Any, key: str) -> Forecasts:
@@ -71,22 +80,23 @@ def chances_of_buying(transactions: Any, *, as_of: Any, key: str) -> Forecasts:
     start, last = pd.Period(day, "M") + 1, last_complete_month(day)
     now = rfm_summary(transactions, as_of=day)
     for horizon, length in HORIZONS.items():
-        target, end = start.start_time, (start + length - 1).end_time.normalize()
+        end = (start + length - 1).end_time.normalize()
+        target = _Target(pd.Timestamp(day), horizon, start.start_time, end)
         before = last - length + 1
-        learned_on = before.start_time - (target - pd.Timestamp(day))
+        learned_on = before.start_time - (target.start - target.origin)
         try:
             then = rfm_summary(transactions, as_of=learned_on)
         except CannotAnswerError:
             continue
         did = buyers(transactions, before.start_time, last.end_time.normalize())
-        bought, ids = then["customer_id"].isin(did).to_numpy(), now["customer_id"]
+        bought = then["customer_id"].isin(did).to_numpy()
         if _too_few(bought):
             continue
-        chance, about = chances_by_history(then, bought, now), (day, horizon, target, end, key)
-        found.append(_kept(BUYS, ids, chance, bought.mean(), *about))
+        chance = pd.Series(chances_by_history(then, bought, now), now["customer_id"])
+        found.append(_forecast(BUYS, target, chance, bought.mean(), key))
         stayed, here = bought[_active(then)], _active(now)
         if length > 1 and here.any() and not _too_few(stayed):
-            found.append(_kept(LEAVES, ids[here], 1 - chance[here], 1 - stayed.mean(), *about))
+            found.append(_forecast(LEAVES, target, 1 - chance[here], 1 - stayed.mean(), key))
     return _together(found, "too few customers bought, or did not, in the last period that is over")
 
 
@@ -103,12 +113,9 @@ def chances_of_ending(
     if at_risk.empty or ended.empty:
         return _together([], "chapter 5 has published no chances of leaving, or no contract ran before")
     chance = at_risk.groupby(at_risk["customer_id"].astype(str))["p_churn"].max()
-    end = back(day, -horizon_months)
-    target = pd.Timestamp(day) + pd.Timedelta(1, "D")
-    ids = chance.index.to_series()
-    about = (day, CONTRACT, target, pd.Timestamp(end), key)
-    one = _kept(LEAVES, ids, chance.to_numpy(), ended.mean(), *about)
-    return _together([one], "")
+    origin, end = pd.Timestamp(day), pd.Timestamp(back(day, -horizon_months))
+    target = _Target(origin, CONTRACT, origin + pd.Timedelta(1, "D"), end)
+    return _together([_forecast(LEAVES, target, chance, ended.mean(), key)], "")
 
 
 def buyers(transactions: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
@@ -119,9 +126,8 @@ def buyers(transactions: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Ser
 
 def contracts_ended(subscriptions: Any, first: Any, last: Any) -> pd.Series:
     """By customer with a contract that ran on the first day: whether one of them has ended by the last."""
-    found = contracts_later(
-        *(contract_spells(subscriptions, pd.Timestamp(day).date()) for day in (first, last))
-    )
+    spells = (contract_spells(subscriptions, pd.Timestamp(day).date()) for day in (first, last))
+    found = contracts_later(*spells)
     return found.groupby(found["customer_id"].astype(str))["left"].max().astype(bool)
 
 
@@ -133,30 +139,16 @@ def _too_few(bought: np.ndarray) -> bool:
     return bool(min(bought.sum(), (~bought).sum()) < FEWEST)
 
 
-def _kept(
-    event: str,
-    ids: pd.Series,
-    chance: Array,
-    base: float,
-    day: Any,
-    horizon: str,
-    target: Any,
-    end: Any,
-    key: str,
+def _forecast(
+    event: str, target: _Target, chance: pd.Series, base_rate: float, key: str
 ) -> tuple[pd.DataFrame, pd.Series]:
-    chance = chance.round(4)  # a file of few different numbers is small
-    row = (
-        pd.Timestamp(day),
-        event,
-        horizon,
-        target,
-        end,
-        len(ids),
-        float(chance.sum()),
-        round(float(base), 4),
-    )
-    kept = pd.Series(chance, pd.Index(keyed_hashes(ids, key), name="who"), name=column_of(event, horizon))
-    return pd.DataFrame([row], columns=TOTALS), kept
+    """The totals of a forecast in one row, and the chance of each customer (by id) under a hash of the id."""
+    chance = chance.round(4)  # few different values make a small file
+    totals = {"origin": target.origin, "event": event, "horizon": target.horizon}
+    totals |= {"target": target.start, "target_end": target.end, "customers": len(chance)}
+    totals |= {"expected": float(chance.to_numpy().sum()), "base_rate": round(float(base_rate), 4)}
+    hashes = pd.Index(keyed_hashes(chance.index, key), name="who")
+    return pd.DataFrame([totals]), chance.set_axis(hashes).rename(column_of(event, target.horizon))
 
 
 def column_of(event: str, horizon: str) -> str:
@@ -165,17 +157,17 @@ def column_of(event: str, horizon: str) -> str:
 
 
 def _together(found: Sequence[tuple[pd.DataFrame, pd.Series]], why: str) -> Forecasts:
-    """The totals below, the chances beside each other."""
+    """Put forecasts together: a row each of the totals, a column each of the chances."""
     if not found:
         return no_rows(TOTALS, why), no_rows(CHANCES, why)
-    totals = pd.concat([one for one, _chances in found], ignore_index=True)
-    chances = pd.concat([one for _totals, one in found], axis=1).rename_axis("who").reset_index()
+    totals = pd.concat([rows for rows, _chance in found], ignore_index=True)
+    chances = pd.concat([chance for _rows, chance in found], axis=1).rename_axis("who").reset_index()
     chances.insert(0, "origin", totals["origin"].iloc[0])
     return totals, chances
 
 
 def both(first: Forecasts, second: Forecasts) -> Forecasts:
-    """The chances of buying and those of contracts in one."""
+    """Merge the forecasts of purchases and those of contracts."""
     if not len(second[0]) or not len(first[0]):
         return first if len(first[0]) else second
     totals = pd.concat([first[0], second[0]], ignore_index=True)

@@ -1,4 +1,4 @@
-"""How right the chances of earlier runs were: each customer scored once, whom no action can have changed."""
+"""How accurate earlier customer forecasts were: each scored once, on customers whom no action has influenced."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from crmlib.relationship.track_record import ENOUGH, WAIT_DAYS, both_ways, decid
 if TYPE_CHECKING:
     from crmlib.study import Study
 
-MOST = 2.0  # times the gain that the chances expect of themselves, up to which a gain counts
+MOST = 2.0  # a gain counts up to this multiple of the gain that the forecast itself expects
 KEYS = ["origin", "event", "horizon"]
 SCORED = [
     *KEYS, "target", "target_end", "customers", "expected", "happened", "brier", "base_brier", "gain_counted",
@@ -101,22 +101,20 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
     key = f"{study.name} {study.ids_by}"
     totals, chances = _of_this_run(study, key, horizon_months)
     locked, known = study.locked("customer_forecasts"), study.locked("customer_scores")
-    locked, told = _usable(locked, study) if len(locked) else (locked, [])
+    locked, not_scored = _usable(locked, study) if len(locked) else (locked, [])
     known = known[known["currency"] == study.currency][SCORED] if len(known) else known
-    scores = no_rows(
-        SCORED, "no forecast of customers has a target that ended 30 days ago and is not scored yet"
-    )
+    why = "no forecast of customers has a target that ended 30 days ago and is not scored yet"
+    scores = no_rows(SCORED, why)
     if len(due := _due(locked, known, study)):
         days: set[dt.date] = {origin.date() for origin in due["origin"]}
         lists = study.locked("next_actions")
         lists = lists[lists["ids_by"] == study.ids_by] if len(lists) else lists
         asked = dict(lists=lists, done=fetch(study.table("actions_done")), as_of=study.as_of, key=key)
         scores = score_chances(due, study.locked("customer_chances", days), _what_happened(study), **asked)
-    record = customer_record(
-        pd.concat([one for one in (known, scores) if len(one)]) if len(known) else scores
-    )
-    sentences = [expected_in_words(totals), *record_in_words(record), *told]
-    return CustomerForecasts(totals, chances, scores, record, tuple(one for one in sentences if one))
+    filled = [rows for rows in (known, scores) if len(rows)]
+    record = customer_record(pd.concat(filled) if filled else scores)
+    sentences = [expected_in_words(totals), *record_in_words(record), *not_scored]
+    return CustomerForecasts(totals, chances, scores, record, tuple(filter(None, sentences)))
 
 
 def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
@@ -127,9 +125,7 @@ def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
         known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
     contracts = study.has("subscriptions") and not study.has("customer_features")
     at_risk = study.published("customers_at_risk")
-    if (
-        contracts and len(at_risk) and study.as_of_override is None
-    ):  # of an earlier day, later ends were known
+    if contracts and len(at_risk) and study.as_of_override is None:  # else later ends were known
         rows, day = study.table("subscriptions"), study.as_of
         ending = chances_of_ending(at_risk, rows, as_of=day, horizon_months=horizon_months, key=key)
         found = both(found, ending)
@@ -137,30 +133,31 @@ def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
 
 
 def _usable(locked: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
-    """The locked forecasts that can be scored, and in words how many cannot."""
+    """The locked forecasts that can be scored, and sentences on how many cannot."""
     wrong = {
         "in another currency": locked["currency"] != study.currency,
         "with customers' ids by another key, so that nobody can be matched": locked["ids_by"] != study.ids_by,
         "made when their target was over": locked["known_to"] >= locked["target_end"],
     }
-    usable, told = pd.Series(True, locked.index), []
+    usable, not_scored = pd.Series(True, locked.index), []
     for why, here in wrong.items():
         if count := int((usable & here).sum()):
-            told.append(f"{fmt.plural(count, 'earlier forecast')} of customers {why}: not scored.")
+            not_scored.append(f"{fmt.plural(count, 'earlier forecast')} of customers {why}: not scored.")
         usable &= ~here
-    return locked[usable], told
+    return locked[usable], not_scored
 
 
 def _due(locked: pd.DataFrame, known: pd.DataFrame, study: Study) -> pd.DataFrame:
     if not len(locked):
         return locked
     done = set(known[KEYS].itertuples(index=False, name=None)) if len(known) else set()
-    fresh = np.array([one not in done for one in locked[KEYS].itertuples(index=False, name=None)], dtype=bool)
+    keys = locked[KEYS].itertuples(index=False, name=None)
+    fresh = np.array([key not in done for key in keys], dtype=bool)
     return locked[fresh & (locked["target_end"] + pd.Timedelta(WAIT_DAYS, "D") <= pd.Timestamp(study.as_of))]
 
 
 def _what_happened(study: Study) -> Callable[[pd.Series], Any]:
-    """Of a forecast: the ids of customers who bought in its target, or whose contract ended."""
+    """A function of a forecast: ids of the customers who bought in its target, or whose contract ended."""
 
     def ids(row: pd.Series) -> Any:
         if row["horizon"] == CONTRACT:
@@ -181,7 +178,7 @@ def score_chances(
     as_of: Any,
     key: str,
 ) -> pd.DataFrame:
-    """How far were the chances from what each customer did, and how far would one chance for everybody have been?
+    """Brier scores of the forecast chances, and of one chance for everybody.
 
     Parameters
     ----------
@@ -215,14 +212,9 @@ def score_chances(
         did = mine["who"].isin(keyed_hashes(happened(row), key)).to_numpy()
         did = ~did if (row["event"], row["horizon"]) == (LEAVES, "quarter") else did
         chance, base = mine[column].to_numpy(dtype=float), float(row["base_rate"])
-        ours, constant, own = (
-            float(np.mean(one)) if len(mine) else np.nan
-            for one in (
-                squared_losses(chance, did),
-                squared_losses(np.full(len(mine), base), did),
-                (chance - base) ** 2,
-            )
-        )
+        losses = squared_losses(chance, did), squared_losses(np.full(len(mine), base), did)
+        means = (float(np.mean(loss)) if len(mine) else np.nan for loss in (*losses, (chance - base) ** 2))
+        ours, constant, own = means
         gain = float(np.clip((constant - ours) / (MOST * own), -1, 1)) if own > 0 else 0.0
         counts = (len(mine), float(chance.sum()), int(did.sum()))
         rows.append((*row[SCORED[:5]], *counts, ours, constant, gain, alone is not None, pd.Timestamp(as_of)))
@@ -230,7 +222,7 @@ def score_chances(
 
 
 def left_alone(lists: pd.DataFrame, done: pd.DataFrame, origin: Any, end: Any, key: str) -> np.ndarray | None:
-    """The hashes of those whom no action can have changed from a forecast to the end of its target; None: everybody.
+    """The hashes of customers whom no action has influenced up to the end of a target; None means everybody.
 
     `lists`: earlier lists of next actions, of which those count that were made from the forecast on and before the end.
     `done`: the table `actions_done`. Where a list left customers out by chance, or somebody was acted on, only those
@@ -268,30 +260,26 @@ def expected_in_words(totals: pd.DataFrame) -> str:
         elif row["horizon"] == CONTRACT:
             parts.append(f"of {of} with a contract {many} ({share}) are expected to end it from {until}")
         else:
-            parts.append(
-                f"of {of} who bought within {ACTIVE_DAYS} days {many} ({share}) buy nothing from {until}"
-            )
+            active = f"of {of} who bought within {ACTIVE_DAYS} days"
+            parts.append(f"{active} {many} ({share}) buy nothing from {until}")
     return f"{fmt.capital('; '.join(parts))}." if parts else ""
 
 
 def record_in_words(record: pd.DataFrame) -> list[str]:
-    """How right the chances were, in a line per kind of forecast; and where nobody could be scored."""
+    """How accurate the chances were, in a sentence per kind of forecast."""
     lines = []
     for kind, what in _WHAT.items():
-        mine = (
-            record[(record["event"] == kind[0]) & (record["horizon"] == kind[1])] if len(record) else record
-        )
-        rows = mine[mine["counted"]] if len(mine) else mine
+        mine = record[(record["event"] == kind[0]) & (record["horizon"] == kind[1])]
+        rows = mine[mine["counted"].astype(bool)]
         if len(mine) and not len(rows):
-            lines.append(
-                f"Earlier forecasts of {what} cannot be scored: customers were acted on, and nobody was left out."
-            )
+            why = "customers were acted on, and nobody was left out"
+            lines.append(f"Earlier forecasts of {what} cannot be scored: {why}.")
         if not len(rows):
             continue
         many = rows["customers"]
         ours, constant = (float(np.average(rows[name], weights=many)) for name in ("brier", "base_brier"))
         evidence = both_ways(rows["gain_counted"].to_numpy(dtype=float))
-        told = {
+        verdicts = {
             BETTER: "they are better, beyond chance",
             WORSE: "they are worse, beyond chance",
             UNDECIDED: "which is better is undecided",
@@ -301,7 +289,7 @@ def record_in_words(record: pd.DataFrame) -> list[str]:
         lines.append(
             f"Earlier forecasts of {what}: {fmt.plural(len(rows), 'target')} with {each}{who} on average; "
             f"{fmt.count(rows['expected'].sum())} were expected and {did} did. Brier score {fmt.number(ours, 3)}, of "
-            f"the last period's rate for everybody {fmt.number(constant, 3)}: {told[decided(*evidence)]} "
+            f"the last period's rate for everybody {fmt.number(constant, 3)}: {verdicts[decided(*evidence)]} "
             f"(evidence {fmt.number(max(evidence))}, {fmt.number(ENOUGH)} decides)."
         )
     return lines

@@ -1,4 +1,4 @@
-"""What is known of each customer: the findings of all chapters in one row, and what a purchase of theirs brings."""
+"""One row per customer with the findings of all chapters, and the expected spend per purchase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crmlib.no_rows import why_none
 if TYPE_CHECKING:
     from crmlib.study import Study
 
-# What each published table adds to the row of a customer: its columns, and what they are called here.
+# The columns that each published table adds to the row of a customer, and their names here.
 _TAKEN: dict[str, Mapping[str, str]] = {
     "lifetime_value": {
         name: name
@@ -39,7 +39,7 @@ silent_days next_product referral_value overdue open_case consent contacted_days
 
 
 def spend_by_customer(transactions: Any, *, as_of: Any) -> pd.DataFrame:
-    """What does a customer spend per purchase, shrunk by how much is known of the customer?
+    """What does a customer spend per purchase, by a credibility estimate?
 
     Parameters
     ----------
@@ -66,9 +66,8 @@ def spend_by_customer(transactions: Any, *, as_of: Any) -> pd.DataFrame:
     [10.02, 29.98]
     """
     days = purchase_days(transactions, as_day(as_of, "as_of")).filter(_.purchase == 1)
-    numbered = days.mutate(
-        even=ibis.row_number().over(group_by="customer_id", order_by="date") % 2 == 0, square=_.revenue**2
-    )
+    number = ibis.row_number().over(group_by="customer_id", order_by="date")
+    numbered = days.mutate(even=number % 2 == 0, square=_.revenue**2)
     parts = {"": ibis.literal(True), "_even": _.even, "_odd": ~_.even}
     sums = {f"n{name}": _.revenue.count(where=where) for name, where in parts.items()}
     sums |= {f"sum{name}": _.revenue.sum(where=where) for name, where in parts.items()}
@@ -94,7 +93,7 @@ def _credible(n: pd.Series, total: pd.Series, squares: pd.Series) -> tuple[pd.Se
 
 
 def customers_as_published(study: Study, everybody: Sequence[str]) -> pd.DataFrame:
-    """One row per customer with what the chapters have published of them; what no chapter found is not known.
+    """One row per customer with what the chapters have published; nan where no chapter has a value.
 
     Parameters
     ----------
@@ -139,9 +138,9 @@ def _contact(study: Study, ids: pd.Index) -> dict[str, Any]:
     """Whether each customer may be written to, was written to lately, and has an open case."""
     found: dict[str, Any] = {}
     if study.has("customers", "consent"):
-        said = fetch(study.table("customers").select("customer_id", "consent")).set_index("customer_id")
-        consent = said["consent"].groupby(level=0).min().reindex(ids)
-        found["consent"] = consent.eq(True).to_numpy()  # nobody who has not said yes
+        known = fetch(study.table("customers").select("customer_id", "consent")).set_index("customer_id")
+        consent = known["consent"].groupby(level=0).min().reindex(ids)
+        found["consent"] = consent.eq(True).to_numpy()  # an empty consent is none
     if study.has("service_cases"):
         open_ = fetch(study.table("service_cases").filter(_.closed.isnull()).select("customer_id").distinct())
         found["open_case"] = ids.isin(open_["customer_id"])

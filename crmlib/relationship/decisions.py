@@ -161,10 +161,9 @@ def decisions(
     winnable = study.published("winnable_customers")
     refused = _refused(study, "winnable")
     if refused or not len(winnable):
-        found = (
-            "there are no" if study.figures().get("winnable", {}).get("value") == 0 else "no chapter found"
-        )
-        why = f"{found} customers who are silent beyond their habit and can still be won"
+        none = study.figures().get("winnable", {}).get("value") == 0
+        why = f"{'there are no' if none else 'no chapter found'} customers who are silent beyond their habit and "
+        why += "can still be won"
         why = f"the chances to buy are not usable: {refused}" if refused else why
         winnable = no_rows("customer_id revenue_at_risk", why)
     to_contact = customers_to_win_back(winnable, summary, margin=margin, effect=effect)
@@ -175,7 +174,7 @@ def decisions(
     ahead = study.figures().get("at_risk", {}).get("window", "").partition(" after ")[0] or "period"
     month, business = _month(study)
     return Decisions(
-        sentences=_told(
+        sentences=_sentences(
             month,
             change_in_words(moved, factors, period.get("window", ""), period.get("against"), currency),
             win_back_in_words(to_contact, ahead, source, currency),
@@ -222,13 +221,14 @@ def _refused(study: Study, key: str) -> str:
     return str(study.figures().get(key, {}).get("refused", "")).removeprefix("Not usable: ").rstrip(".")
 
 
-def _told(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
-    """The sentences that say something; contribution by an assumed margin says so."""
-    return tuple(one.replace(" of contribution", f" of contribution{by_margin}") for one in sentences if one)
+def _sentences(*sentences: str, by_margin: str = "") -> tuple[str, ...]:
+    """The sentences that are not empty; an assumed margin is marked."""
+    texts = (text for text in sentences if text)
+    return tuple(text.replace(" of contribution", f" of contribution{by_margin}") for text in texts)
 
 
 def _effect(study: Study, change: float | None, cost: float | None) -> tuple[Effect | None, str]:
-    """What a contact changes, measured or else assumed, and the words for where that comes from."""
+    """The effect of a contact, measured or else assumed, and a phrase for its source."""
     measured = measured_effect(study.transactions, study.table("experiments"), as_of=study.as_of)
     if measured:
         more = f"a contact adds {fmt.points(measured.change)} to the chance to buy"
@@ -253,7 +253,7 @@ def _month(study: Study) -> tuple[str, str]:
         return "", ""
     last = last_complete_month(study.as_of)
     back = 12 if review.loc[review["customers"] == "all", "change_year"].notna().any() else 1
-    then, now = ((one.start_time.date(), one.end_time.date()) for one in (last - back, last))
+    then, now = ((month.start_time.date(), month.end_time.date()) for month in (last - back, last))
     found, low, high = difference_of_revenue(study.transactions, then, now, margin=study.margin)
     compared = review.loc[review["customers"] == "all", ["change_month", "change_year"]].notna().any().any()
     word = Estimate(found, "money", low, high).in_a_word
@@ -261,7 +261,7 @@ def _month(study: Study) -> tuple[str, str]:
 
 
 def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decisions:
-    """The same for a firm of which only its customers with a contract are known."""
+    """Page one of a firm that has contracts and no purchase log."""
     data = churn_data(study, horizon_months=months)
     leavers = share_that_left(data)
     to_contact = contracts_to_save(study.published("customers_to_contact"))
@@ -270,7 +270,7 @@ def _of_contracts(study: Study, months: int, limits: dict[str, Any]) -> Decision
     first = leavers.attrs.get("finding", " ")
     why = f"Where: {first[0].lower()}{first[1:]}. This says where they leave, not yet why."
     return Decisions(
-        sentences=_told(
+        sentences=_sentences(
             happened, "" if why_none(leavers) else why, save_in_words(to_contact, study.currency)
         ),
         believe=_believe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.util import find_spec
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXTRA = 'the extra is not installed: pip install "crmlib[linkage]"'
 LEAST = 0.9  # probability from which on two ids are proposed as one person
 FEWEST = 100  # ids, below which the shares of errors cannot be learned
-SHARED = 10  # ids; a mail or a number that more of them have is nobody's own
+SHARED = 10  # ids; a mail or number that more ids share is no evidence
 FOUND = 0.7  # assumed share of the pairs of one person that agree in two fields
 RARE = 0.02  # least chance with which a field of one person differs: EM on few pairs may call it impossible
 HORIZON = "52W"
@@ -43,7 +43,7 @@ def likely_duplicates(people: pd.DataFrame) -> pd.DataFrame:
     people : DataFrame
         `customer_id`, and two or more of `name, email, phone, birthday`. The first of the ids of one person is the one
         to keep, so the oldest should stand first. Upper and lower case, blanks at the ends and signs between digits do
-        not count; what is empty, and a mail or a number that more than ten ids share, tells nothing.
+        not count; what is empty, and a mail or a number of more than ten ids, is no evidence.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def likely_duplicates(people: pd.DataFrame) -> pd.DataFrame:
 
 def _cleaned(people: pd.DataFrame) -> pd.DataFrame:
     rows = pd.DataFrame({"customer_id": people["customer_id"].astype(str)})
-    for name in [one for one in _FIELDS if one in people]:
+    for name in [field for field in _FIELDS if field in people]:
         text = people[name].astype("string").str.lower().str.strip()
         if name == "birthday":
             text = pd.to_datetime(people[name], errors="coerce").dt.strftime("%Y-%m-%d").astype("string")
@@ -121,10 +121,11 @@ def _pairs(rows: pd.DataFrame, used: list[str], repeated: list[str]) -> pd.DataF
         registered = DuckDBAPI(connection).register(given)
         linker = Linker(registered, settings, log_level=logging.CRITICAL)
         linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-        for name in [one for one in repeated if one != "name"]:  # of one name are many who are not one person
+        for name in [field for field in repeated if field != "name"]:  # many people share a name
             linker.training.estimate_parameters_using_expectation_maximisation(block_on(name))
         learned = linker.misc.save_model_to_json()
-        for level in (one for field in learned["comparisons"] for one in field["comparison_levels"]):
+        levels = (field["comparison_levels"] for field in learned["comparisons"])
+        for level in chain.from_iterable(levels):
             if level.get("m_probability") is not None:
                 level["m_probability"] = max(level["m_probability"], RARE)
         linker = Linker(registered, learned, log_level=logging.CRITICAL)
@@ -194,11 +195,9 @@ def _value_changes(found: pd.DataFrame, study: Study) -> np.ndarray:
     unknown = np.full(len(found), np.nan)
     if not study.has("transactions"):
         return unknown
-    counted: dict[str, Any] = dict(
-        as_of=study.as_of, time_unit=study.time_unit.value, collapse=study.collapse
-    )
+    counted: dict[str, Any] = dict(as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse)
     keep = dict(zip(found["same_as"], found["customer_id"], strict=True))
-    keep |= {one: one for one in found["customer_id"]}
+    keep |= {customer: customer for customer in found["customer_id"]}
     terms = study.value_terms()
     asked: dict[str, Any] = dict(horizon=HORIZON, interval=None, margin=terms.factor)
     asked["discount_rate_per_year"] = terms.discount_rate_per_year
@@ -209,9 +208,8 @@ def _value_changes(found: pd.DataFrame, study: Study) -> np.ndarray:
         if log.empty:
             return unknown
         once = log.assign(customer_id=log["customer_id"].map(keep))
-        apart, merged = (
-            customer_lifetime_value(model, spend, rfm_summary(one, **counted), **asked) for one in (log, once)
-        )
+        summaries = (rfm_summary(rows, **counted) for rows in (log, once))
+        apart, merged = (customer_lifetime_value(model, spend, rows, **asked) for rows in summaries)
     except CannotAnswerError:
         return unknown
     before = apart.groupby(apart["customer_id"].map(keep))["clv"].sum()

@@ -1,4 +1,4 @@
-"""What became of the lists of earlier runs: who acted, and what it changed for those who were not left out."""
+"""Results of the lists of earlier runs: how many actions were done, and their effect against the holdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = "rule assigned customers done left_out treated_mean control_mean diffe
 def lists_read_out(
     lists: pd.DataFrame, transactions: Any, done: Any, *, as_of: Any, currency: str, ids_by: str
 ) -> pd.DataFrame:
-    """Of each rule's earlier lists: how many were done, and how much more often the chosen bought than the left out?
+    """How many actions of earlier lists were done, and how much more often did the chosen buy than the holdout?
 
     Parameters
     ----------
@@ -45,9 +45,8 @@ def lists_read_out(
         return no_rows(COLUMNS, "no list of an earlier run is kept")
     known = lists[lists["ids_by"] == ids_by]
     if known.empty:
-        return no_rows(
-            COLUMNS, "the earlier lists have customers' ids by another key, so nobody can be matched"
-        )
+        why = "the earlier lists have customers' ids by another key, so nobody can be matched"
+        return no_rows(COLUMNS, why)
     acted = fetch(done) if not isinstance(done, pd.DataFrame) else done
     acted = acted[acted["done_on"].notna()]
     pairs = set(zip(acted["customer_id"].astype(str), acted["rule"], strict=True))
@@ -60,14 +59,14 @@ def lists_read_out(
         measured = [float("nan")] * 5
         wanted, had = int(mine["runs"].iloc[0]), mine["assigned"].nunique()
         if not wanted:
-            told = "nobody was left out by chance, so what they changed cannot be told"
+            result = "nobody was left out by chance, so what they changed cannot be told"
         elif had < wanted or read is None:
-            told = f"what they changed can be told after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
+            result = f"what they changed can be told after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
         else:
             names = ["treated_mean", "control_mean", "difference", "low", "high"]
             measured = [float(read[name]) for name in names]
             beyond = read["verdict"] == SUPPORTED
-            told = (
+            result = (
                 f"{fmt.share(measured[0])} bought within {WINDOW_DAYS} days, of those left out "
                 f"{fmt.share(measured[1])}: {fmt.points(measured[2])} "
                 f"({fmt.interval(measured[3], measured[4], 'points')}), "
@@ -75,7 +74,7 @@ def lists_read_out(
             )
         text = (
             f"Of the list “{rule}” ({fmt.plural(counts[0], 'customer')}), "
-            f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {told}."
+            f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {result}."
         )
         rows.append((rule, mine["assigned"].max(), *counts, *measured, text))
     return pd.DataFrame(rows, columns=COLUMNS)

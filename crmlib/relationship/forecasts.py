@@ -1,9 +1,10 @@
-"""Revenue and orders of the next month and quarter, with bands, beside the naive forecast they have to beat."""
+"""Forecasts of revenue and orders for the next month and quarter, with bands and a naive forecast to beat."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 from ibis import _
@@ -77,34 +78,34 @@ def next_forecasts(months: pd.DataFrame, *, as_of: Any, new_from: Any = None) ->
         for measure in MEASURES:
             parts = _parts(months, measure, first, last, length)
             found = [_forecast(parts, name, (start - last).n, length) for name in CUSTOMERS]
-            rows += [
-                (pd.Timestamp(day), horizon, target, end, measure, name, *one)
-                for name, one in zip(CUSTOMERS, found, strict=True)
-            ]
+            about = pd.Timestamp(day), horizon, target, end, measure
+            rows += [(*about, name, *values) for name, values in zip(CUSTOMERS, found, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def monthly_sums(transactions: Any, *, as_of: Any) -> pd.DataFrame:
-    """Revenue and orders by the month of the customers' first purchase (`born`) and by month (`period`).
-
-    Who has never kept a purchase is born in the month itself.
-    """
-    rows = seen_by(transactions, as_day(as_of, "as_of"), outside=True)
-    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
-    rows = rows.mutate(born=_.born.fill_null(_.period))
-    sums = rows.group_by("born", "period").agg(
-        revenue=_.amount.sum(), orders=orders_among(rows, rows.counted)
-    )
-    found = fetch(sums)
+    """Revenue and orders by the month of the customers' first purchase (`born`) and by month (`period`)."""
+    rows = with_first_month(seen_by(transactions, as_day(as_of, "as_of"), outside=True))
+    sums = {"revenue": _.amount.sum(), "orders": orders_among(rows, rows.counted)}
+    found = fetch(rows.group_by("born", "period").agg(**sums))
     return found.assign(
         **{name: pd.PeriodIndex(found[name], freq="M") for name in ("born", "period")},
         **{name: found[name].astype(float) for name in MEASURES},
     )
 
 
+def with_first_month(rows: ibis.Table) -> ibis.Table:
+    """Rows of `seen_by` with their month (`period`) and that of the customer's first purchase (`born`).
+
+    Without a purchase that was kept, `born` is the row's own month.
+    """
+    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
+    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
+    return rows.mutate(born=_.born.fill_null(_.period))
+
+
 def actual(months: pd.DataFrame, target: Any, end: Any, measure: str, customers: str) -> float:
-    """What a target brought, by `monthly_sums`."""
+    """The actual value of a target, from `monthly_sums`."""
     first, last = pd.Period(target, "M"), pd.Period(end, "M")
     rows = months[(months["period"] >= first) & (months["period"] <= last)]
     is_new = rows["born"] >= first
@@ -132,10 +133,10 @@ def _forecast(parts: dict[str, Array], customers: str, gap: int, length: int) ->
     """The forecast, its band, the naive one and the cap of losses."""
     names = ("existing", "new") if customers == "all" else (customers,)
     both = [_at_each_origin(parts["total"], parts[name], gap, length) for name in names]
-    ours, naive, now = (np.sum([one[place] for one in both], axis=0) for place in (0, 1, 2))
+    ours, naive, now = (np.sum([series[place] for series in both], axis=0) for place in (0, 1, 2))
     truth = np.sum([parts[name] for name in names], axis=0)
     happened = truth[gap + max(_SHORTEST, length) - 1 :]  # of the origins whose target is over
-    past_ours, past_naive = (one[: len(happened)] for one in (now, naive))
+    past_ours, past_naive = (series[: len(happened)] for series in (now, naive))
     miss, missed = happened - past_ours, np.abs(happened - past_naive)
     enough = len(happened) >= _FEWEST
     cap = 2 * float(np.median(missed)) if enough else 0.25 * length * float(parts["total"][-3:].mean())

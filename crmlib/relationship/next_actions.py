@@ -87,11 +87,8 @@ def actions_of(study: Study, *, margin: float | None, **limits: Any) -> NextActi
     """
     own = study.folder / OWN
     rules = read_rules(own if own.is_file() else Path(__file__).with_name(OWN), RULED)
-    if not study.has("transactions"):
-        spend = pd.DataFrame(columns=["spend", "error", "even", "odd"], dtype=float).rename_axis(
-            "customer_id"
-        )
-    else:
+    spend = pd.DataFrame(columns=["spend", "error", "even", "odd"], dtype=float)
+    if study.has("transactions"):
         log = study.transactions
         spend = spend_by_customer(log, as_of=study.as_of)
         rules = measured(rules, log, study.table("experiments"), as_of=study.as_of, days=WINDOW_DAYS)
@@ -140,30 +137,23 @@ def next_actions(
     """
     spend = spend.reindex(customers["customer_id"])
     allowed, barred = _allowed(customers)
-    gain, error, cost, fits = _gains(customers, rules, spend[["spend", "error"]].to_numpy(), allowed, margin)
+    gain, error, cost, fits = _gains(customers, rules, _worths(customers, spend, margin), allowed)
     found = best_actions(gain, cost, budget=budget, capacity=capacity)
     chosen = np.flatnonzero(found.option != NOBODY)
     option = found.option[chosen]
     frame = customers.assign(next_action=NOTHING, expected_gain=np.nan, gain_low=np.nan, gain_high=np.nan)
     frame = frame.assign(cost=np.nan, assumed=None, left_out=None, rule=None)
     frame["reason"] = _why_nothing(fits, gain, barred, margin)
+    applied, expected = [rules[place] for place in option], gain[chosen, option]
     reach = normal_quantile(0.95) * error[chosen, option]
-    written = {
-        "next_action": np.array([rule.action for rule in rules], dtype=object),
-        "reason": np.array([rule.why for rule in rules], dtype=object),
-        "rule": np.array([rule.rule for rule in rules], dtype=object),
-        "assumed": np.array([not rule.source for rule in rules], dtype=object),
-    }
-    for name, words in written.items():
-        values = frame[name].to_numpy(dtype=object, copy=True)
-        values[chosen] = words[option] if len(rules) else None
-        frame[name] = values
-    money = {"expected_gain": gain[chosen, option], "cost": cost[chosen, option]}
-    money |= {"gain_low": money["expected_gain"] - reach, "gain_high": money["expected_gain"] + reach}
-    for name, amounts in money.items():
-        values = frame[name].to_numpy(copy=True)
-        values[chosen] = amounts
-        frame[name] = values
+    of_chosen: dict[str, Any] = {"next_action": [rule.action for rule in applied]}
+    of_chosen |= {"reason": [rule.why for rule in applied], "rule": [rule.rule for rule in applied]}
+    of_chosen |= {"assumed": [not rule.source for rule in applied], "cost": cost[chosen, option]}
+    of_chosen |= {"expected_gain": expected, "gain_low": expected - reach, "gain_high": expected + reach}
+    for name, values in of_chosen.items():
+        column = frame[name].to_numpy(copy=True)
+        column[chosen] = values
+        frame[name] = column
     to_do = frame.iloc[chosen].assign(assigned=pd.Timestamp(as_of), owner="", done_on="", outcome="")
     holdouts = _holdouts(to_do, rules)
     to_do["runs"] = [holdouts[rule].runs for rule in to_do["rule"]]
@@ -188,22 +178,22 @@ def _allowed(customers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return barred == "", barred
 
 
+def _worths(customers: pd.DataFrame, spend: pd.DataFrame, margin: float | None) -> dict[str, np.ndarray]:
+    """What a purchase and the value of each customer are worth, with the standard error; nan without a margin."""
+    money = np.nan if margin is None else margin
+    error = (customers["clv_high"] - customers["clv_low"]) / (2 * normal_quantile(0.95))
+    value = np.stack([customers["clv"].to_numpy(dtype=float), error.to_numpy(dtype=float)])
+    purchase = spend[["spend", "error"]].to_numpy().T.clip(min=0.0)
+    return {"purchase": purchase * money, "value": value if margin is not None else value * np.nan}
+
+
 def _gains(
-    customers: pd.DataFrame,
-    rules: Sequence[Rule],
-    spend: np.ndarray,
-    allowed: np.ndarray,
-    margin: float | None,
+    customers: pd.DataFrame, rules: Sequence[Rule], worths: Mapping[str, np.ndarray], allowed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Gain, its error and cost of each rule for each customer, and for whom each rule is."""
+    """Gain, its standard error and cost of each rule for each customer, and to whom each rule applies."""
     shape = (len(customers), len(rules))
     gain, error, fits = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=bool)
     cost = np.broadcast_to(np.array([rule.cost for rule in rules]), shape)
-    width = 2 * normal_quantile(0.95)
-    value = customers["clv"].to_numpy(dtype=float)
-    value_error = ((customers["clv_high"] - customers["clv_low"]) / width).to_numpy(dtype=float)
-    worths = {"purchase": spend.T.clip(min=0.0) * (np.nan if margin is None else margin)}
-    worths["value"] = np.stack([value, value_error]) * (np.nan if margin is None else 1.0)
     for place, rule in enumerate(rules):
         worth, worth_error = worths[rule.worth]
         fits[:, place] = rule.applies(customers)
@@ -216,9 +206,7 @@ def _gains(
 def _why_nothing(fits: np.ndarray, gain: np.ndarray, barred: np.ndarray, margin: float | None) -> np.ndarray:
     reason = np.full(len(fits), "no rule is for this customer", dtype=object)
     concerned = fits.any(axis=1)
-    reason[concerned] = (
-        "the gain is not known without a margin" if margin is None else "the gain is not known"
-    )
+    reason[concerned] = f"the gain is not known{' without a margin' if margin is None else ''}"
     best = np.where(np.isnan(gain), -np.inf, gain).max(axis=1, initial=-np.inf)
     reason[concerned & np.isfinite(best)] = "a contact costs more than it is expected to bring"
     reason[best > 0] = "others bring more within the budget"
@@ -227,7 +215,7 @@ def _why_nothing(fits: np.ndarray, gain: np.ndarray, barred: np.ndarray, margin:
 
 
 def _nothing(reasons: pd.Series) -> str:
-    """The reason of most, where there is nothing to do for anybody."""
+    """The most frequent reason, where there is nothing to do for anybody."""
     return str(reasons.mode().iloc[0]) if len(reasons) else "there is no customer"
 
 
@@ -260,15 +248,17 @@ def _checked(
     customers: pd.DataFrame, rules: Sequence[Rule], spend: pd.DataFrame, allowed: np.ndarray,
     margin: float | None, **limits: Any,
 ) -> tuple[float, float]:  # fmt: skip
-    """The gain of a list chosen by every second purchase: as expected then, and by the other purchases."""
+    """Split-sample check: the gain of a list chosen by every second purchase, as expected and by the others."""
     other = spend["odd"].notna().to_numpy()
     only = [rule for rule in rules if rule.worth == "purchase"]
     if margin is None or not only or not other.any():
         return float("nan"), float("nan")
-    half = np.column_stack([spend["even"], np.zeros(len(spend))])
-    gain, _error, cost, _fits = _gains(customers, only, half, allowed & other, margin)
+
+    def gains(days: str) -> tuple[np.ndarray, np.ndarray]:
+        worth = spend[days].fillna(0.0).to_numpy().clip(min=0.0) * margin
+        return _gains(customers, only, {"purchase": np.stack([worth, 0 * worth])}, allowed & other)[::2]
+
+    gain, cost = gains("even")
     found = best_actions(gain, cost, **limits)
     chosen = np.flatnonzero(found.option != NOBODY)
-    again = np.column_stack([spend["odd"].fillna(0.0), np.zeros(len(spend))])
-    by_others, _error, _cost, _fits = _gains(customers, only, again, allowed & other, margin)
-    return found.gain, float(by_others[chosen, found.option[chosen]].sum())
+    return found.gain, float(gains("odd")[0][chosen, found.option[chosen]].sum())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crmlib.study import Study
 
 _FACTS = "segment cluster need tier state p_churn next_action reason next_product referral_value".split()
+_PROFILE = "joined acquisition_channel manager_id consent planned_value"
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,8 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
         "cases": _rows(study, "service_cases", customer_id, "opened closed channel kind theme"),
         "promises": _rows(study, "touchpoints", customer_id, "date channel promise_due promise_kept_on"),
     }
-    known = _rows(
-        study, "customers", customer_id, "joined acquisition_channel manager_id consent planned_value"
-    )
-    if purchases.empty and mine.empty and all(one.empty for one in (*rows.values(), known)):
+    known = _rows(study, "customers", customer_id, _PROFILE)
+    if purchases.empty and mine.empty and all(table.empty for table in (*rows.values(), known)):
         raise StudyError(
             f"{study.name} has no customer {customer_id!r}; ids are as in the report's lists"
             + (", where they are hashed" if study.ids_by else "")
@@ -85,18 +84,21 @@ def one_customer(study: Study, customer_id: str) -> OneCustomer:
     facts = [] if mine.empty else [(name, mine[name].iloc[0]) for name in _FACTS if name in mine]
     facts += [] if known.empty else [(name, known[name].iloc[0]) for name in known.columns]
     written = [(fmt.column(name), fmt.cell(value)) for name, value in facts if fmt.is_known(value)]
+    if len(cases):
+        cases = cases[cases["closed"].isna()].drop(columns="closed")
+    if len(promises):
+        promises = promises[promises["promise_due"].notna() & promises["promise_kept_on"].isna()]
+        promises = promises.drop(columns="promise_kept_on")
     return OneCustomer(
         customer_id=customer_id,
-        sentences=tuple(_told(study, purchases, mine, why)),
+        sentences=tuple(_sentences(study, purchases, mine, why)),
         facts=pd.DataFrame(written, columns=["fact", "value"]),
         purchases=purchases,
         course=course,
         contacts=rows["contacts"],
-        cases=cases[cases["closed"].isna()].drop(columns="closed") if len(cases) else cases,
-        promises=promises[promises["promise_due"].notna() & promises["promise_kept_on"].isna()].drop(
-            columns="promise_kept_on"
-        ) if len(promises) else promises,
-    )  # fmt: skip
+        cases=cases,
+        promises=promises,
+    )
 
 
 def _rows(study: Study, table: str, customer_id: str, names: str) -> pd.DataFrame:
@@ -123,17 +125,14 @@ def _history(study: Study, customer_id: str) -> tuple[pd.DataFrame, pd.DataFrame
     first = bought.iloc[0]
     table = pd.DataFrame({
         "customer_id": [str(end.date()) for end in ends],
-        "frequency": [len(one) - 1 for one in seen],
-        "recency": [(one.iloc[-1] - first).days / unit for one in seen],
+        "frequency": [len(days) - 1 for days in seen],
+        "recency": [(days.iloc[-1] - first).days / unit for days in seen],
         "T": [(end - first).days / unit for end in ends],
     })  # fmt: skip
     purchases = found[["date", "revenue"]][::-1].reset_index(drop=True)
+    units = dict(time_unit=study.time_unit, collapse=study.collapse)
     try:
-        model = ParetoNBDModel().fit(
-            rfm_summary(
-                study.transactions, as_of=study.as_of, time_unit=study.time_unit, collapse=study.collapse
-            )
-        )
+        model = ParetoNBDModel().fit(rfm_summary(study.transactions, as_of=study.as_of, **units))
         alive = model.expected_probability_alive(table).to_numpy(dtype=float)
     except CannotAnswerError as complaint:
         return purchases, course, str(complaint)
@@ -141,7 +140,7 @@ def _history(study: Study, customer_id: str) -> tuple[pd.DataFrame, pd.DataFrame
     return purchases, pd.DataFrame({"month": months, "p_alive": alive}), ""
 
 
-def _told(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -> list[str]:
+def _sentences(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -> list[str]:
     lines = []
     if len(purchases):
         last = purchases["date"].iloc[0]
@@ -159,9 +158,8 @@ def _told(study: Study, purchases: pd.DataFrame, mine: pd.DataFrame, why: str) -
         gain = fmt.money(row["expected_gain"], study.currency)
         rests = ", assumed" if row["assumed"] else ""
         left = " The customer is left out by chance: do nothing." if row["left_out"] is True else ""
-        lines.append(
-            f"What to do: {row['next_action']}, as {row['reason']}; expected gain {gain}{rests}.{left}"
-        )
+        action = f"{row['next_action']}, as {row['reason']}"
+        lines.append(f"What to do: {action}; expected gain {gain}{rests}.{left}")
     elif row:
         lines.append(f"Nothing to do now: {row['reason']}.")
     else:

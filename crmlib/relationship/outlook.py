@@ -1,4 +1,4 @@
-"""What this run forecasts, and how right the forecasts of earlier runs were."""
+"""The forecasts of this run, and how accurate those of earlier runs were."""
 
 from __future__ import annotations
 
@@ -14,13 +14,7 @@ from crmlib.relationship.customer_record import CustomerForecasts, customer_fore
 from crmlib.relationship.earlier_lists import COLUMNS as READ_OUT
 from crmlib.relationship.earlier_lists import lists_read_out
 from crmlib.relationship.forecasts import COLUMNS, LEVEL, monthly_sums, next_forecasts
-from crmlib.relationship.track_record import (
-    COUNTED,
-    SCORED,
-    record_of,
-    scores,
-    track_record,
-)
+from crmlib.relationship.track_record import COUNTED, SCORED, record_of, scores, track_record
 
 if TYPE_CHECKING:
     from crmlib.study import Study
@@ -104,32 +98,24 @@ def outlook(study: Study, *, horizon_months: int = 3) -> Outlook:
     if len(known):
         known = known[known["currency"] == study.currency]
     fresh = scores(locked, months, as_of=study.as_of, known=known if len(known) else None)
-    record = (
-        track_record(pd.concat([one[SCORED] for one in (known, fresh) if len(one)]), months)
-        if (len(known) or len(fresh))
-        else track_record(fresh, months)
-    )
+    scored = [rows[SCORED] for rows in (known, fresh) if len(rows)]
+    record = track_record(pd.concat(scored) if scored else fresh, months)
     if len(forecasts):
         forecasts = forecasts.assign(known_to=known_to, cap=_caps(forecasts, locked))
     lists = lists_read_out(
         study.locked("next_actions"), study.transactions, study.table("actions_done"),
         as_of=study.as_of, currency=study.currency, ids_by=study.ids_by,
     )  # fmt: skip
-    told = [
-        _expected(forecasts, study.currency),
-        *(record_of(record, name).sentence for name in ("month", "quarter")),
-    ]
-    told += [
-        _not_counted(late, "made when their target was over"),
-        _not_counted(other, "in another currency"),
-        *customers.sentences,
-    ]
+    sentences = [_expected(forecasts, study.currency)]
+    sentences += [record_of(record, horizon).sentence for horizon in ("month", "quarter")]
+    sentences += [_not_counted(late, "made when their target was over")]
+    sentences += [_not_counted(other, "in another currency"), *customers.sentences]
     opening = () if why_none(lists) else tuple(lists["told"])
-    return Outlook(forecasts, fresh, record, lists, customers, opening, tuple(one for one in told if one))
+    return Outlook(forecasts, fresh, record, lists, customers, opening, tuple(filter(None, sentences)))
 
 
 def _caps(forecasts: pd.DataFrame, locked: pd.DataFrame) -> list[float]:
-    """The largest loss that counts: as the first run fixed it, before anything was scored."""
+    """The cap on losses, as fixed by the first run before anything was scored."""
     keys = ["horizon", "measure", "customers"]
     if not len(locked):
         return forecasts["cap"].tolist()
@@ -146,9 +132,8 @@ def _expected(forecasts: pd.DataFrame, currency: str) -> str:
     if why_none(forecasts):
         return ""
     row = _next_month(forecasts)
-    text = (
-        f"{fmt.month(row['target'])} is expected to bring {fmt.money(row['forecast'], currency)} of revenue"
-    )
+    revenue = fmt.money(row["forecast"], currency)
+    text = f"{fmt.month(row['target'])} is expected to bring {revenue} of revenue"
     if not fmt.is_known(row["low"]):
         return f"{text}; how far it may be off cannot be told from so few months."
     return f"{text} ({fmt.interval(row['low'], row['high'], 'money', currency)}, {fmt.share(LEVEL)} band)."

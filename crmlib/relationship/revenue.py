@@ -10,12 +10,13 @@ import pandas as pd
 from ibis import _
 
 from crmlib import format as fmt
-from crmlib.customers._log import as_day, customer_totals, dated, fetch, seen_by
+from crmlib.customers._log import as_day, customer_totals, fetch, seen_by
 from crmlib.customers.audit.months import last_complete_month
 from crmlib.data.sources import lacking
 from crmlib.findings import with_finding
 from crmlib.models.churn.data import ChurnData
 from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.forecasts import with_first_month
 from crmlib.relationship.sentences import largest_share_that_left, revenue_by_band
 from crmlib.statistics import normal_quantile, wilson_interval
 
@@ -54,16 +55,13 @@ def revenue_by_first_purchase(transactions: Any, *, as_of: Any, new_from: Any = 
     if missing := lacking(transactions=transactions):
         return no_rows(columns, missing)
     day = as_day(as_of, "as_of")
-    rows = seen_by(transactions, day)
-    born = rows.filter(rows.counted).group_by("customer_id").agg(born=_.date.min().truncate("M"))
-    rows = rows.mutate(period=dated(rows).truncate("M")).left_join(born, "customer_id")
+    rows = with_first_month(seen_by(transactions, day))
     sums = fetch(rows.group_by("born", "period").agg(revenue=_.amount.sum()))
     for name in ("born", "period"):
         sums[name] = pd.to_datetime(sums[name]).astype("datetime64[s]")
     sums = sums[sums["period"] <= last_complete_month(day).start_time]
     if sums.empty or not sums["revenue"].sum() > 0:
         return no_rows(columns, f"no complete month with revenue by {day}")
-    sums["born"] = sums["born"].fillna(sums["period"])  # nothing but returns: of unknown age
     sums = _banded(sums, None if new_from is None else pd.Timestamp(as_day(new_from, "new_from")))
     months = pd.date_range(sums["period"].min(), last_complete_month(day).start_time, freq="MS", unit="s")
     table = sums.pivot_table(index=["cohort", "band"], columns="period", values="revenue", aggfunc="sum")
@@ -83,7 +81,8 @@ def _banded(sums: pd.DataFrame, new_from: pd.Timestamp | None) -> pd.DataFrame:
         if cohort[~older].nunique() <= room:
             break
     years = np.sort(cohort[~older].unique())
-    start, name = cohort.dt.start_time, cohort.map(lambda one: fmt.period(one.start_time, length, short=True))
+    start = cohort.dt.start_time
+    name = start.map(lambda day: fmt.period(day, length, short=True))
     if len(years) > room:
         eldest = ~older & (cohort <= years[-room])
         start, name = start.mask(eldest, years[0].start_time), name.mask(eldest, f"{years[-room]} or before")
@@ -134,13 +133,13 @@ def difference_of_revenue(
 
 
 def sum_with_interval(each: np.ndarray) -> tuple[float, float, float]:
-    """A sum over customers who come by chance, and the ends of its 95 % interval."""
+    """A sum over a random number of customers, and the ends of its 95 % interval."""
     total, reach = float(each.sum()), normal_quantile(0.95) * float(np.sqrt(np.square(each).sum()))
     return total, total - reach, total + reach
 
 
 def share_that_left(data: ChurnData) -> pd.DataFrame:
-    """Among which customers with a contract did most leave: by the column whose groups differ most?
+    """In which groups of contract customers did most leave, by the column whose groups differ most?
 
     Parameters
     ----------
@@ -191,6 +190,5 @@ def _groups(values: pd.Series) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MOST_GROUPS:
         return values
     cut, least = pd.qcut(values, 5, duplicates="drop"), values.min()
-    return cut.cat.rename_categories(
-        lambda part: f"{fmt.number(max(part.left, least))} to {fmt.number(part.right)}"
-    )
+    ends = [(max(part.left, least), part.right) for part in cut.cat.categories]
+    return cut.cat.rename_categories([f"{fmt.number(low)} to {fmt.number(high)}" for low, high in ends])

@@ -19,10 +19,8 @@ from crmlib.no_rows import why_none
 OWN = "rules.csv"  # beside the study file, instead of the library's
 WORTHS = ("purchase", "value")
 _CONDITION = re.compile(r"(\w+)\s*(?:(known)|(>=|<=|!=|>|<|=)\s*(.+))")
-_COMPARE = {
-    ">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less,
-    "=": np.equal, "!=": np.not_equal,
-}  # fmt: skip
+_COMPARE = {">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less, "=": np.equal}
+_COMPARE["!="] = np.not_equal
 _WORDS = {"yes": True, "no": False}
 
 
@@ -69,7 +67,7 @@ class Rule:
         return np.hypot(worth * measured, self.change * worth_error)
 
 
-_GIVEN = [one.name for one in fields(Rule)][:-2]
+_GIVEN = [field.name for field in fields(Rule)][:-2]
 
 
 def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
@@ -118,13 +116,10 @@ def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
         for name in ("when", "unless"):
             for column, _how, _value in _conditions(row[name], f"{where}, {name}"):
                 if column not in known:
-                    raise StudyError(
-                        f"{where}: {name} names {column!r}, which customers lack; {did_you_mean(column, known)}"
-                    )
-        row |= {
-            "change": _number(row["change"], -1.0, 1.0, f"{where}: change"),
-            "cost": _number(row["cost"], 0.0, np.inf, f"{where}: cost"),
-        }
+                    cure = did_you_mean(column, known)
+                    raise StudyError(f"{where}: {name} names {column!r}, which customers lack; {cure}")
+        row["change"] = _number(row["change"], -1.0, 1.0, f"{where}: change")
+        row["cost"] = _number(row["cost"], 0.0, np.inf, f"{where}: cost")
         rules.append(Rule(**row))
     return rules
 
@@ -201,9 +196,9 @@ def measured(rules: list[Rule], transactions: Any, experiments: Any, *, as_of: A
     >>> measured([], None, None, as_of="2024-06-30", days=60)
     []
     """
-    outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of) if rules else None
-    read = None if outcomes is None or why_none(outcomes) else read_experiments(outcomes, outcome="bought")
-    if read is None or why_none(read):
+    outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of)
+    read = read_experiments(outcomes, outcome="bought")
+    if why_none(read):
         return rules
     read = read.assign(error=(read["difference"] / read["z"]).abs()).dropna(subset=["error"])
     found = []

@@ -130,11 +130,8 @@ def win_back_in_words(listed: pd.DataFrame, horizon: str, source: str, currency:
         return f"What to do: contact nobody for now, as {nobody}."
     money = str(listed.columns[-1])
     total = fmt.money(float(listed[money].sum()), currency)
-    one = len(listed) == 1
-    text = (
-        f"What to do: contact the {fmt.plural(len(listed), 'customer')} who {'is' if one else 'are'} silent beyond "
-        f"their habit and can still be won"
-    )
+    who = f"{fmt.plural(len(listed), 'customer')} who {'is' if len(listed) == 1 else 'are'}"
+    text = f"What to do: contact the {who} silent beyond their habit and can still be won"
     if money.startswith("expected_gain"):
         return f"{text}; the expected gain is {total} ({source})."
     what = "contribution" if money == "margin_at_risk" else "revenue"
@@ -180,10 +177,8 @@ def how_far_to_believe(effect: str, error: Estimate, lift: Estimate, refused: st
         often = f"{fmt.number(lift.value)} times as often as the average customer"
         lines.append(f"In a test on customers unknown to the model, the riskiest tenth left {often}.")
         return [*lines, "That more leave in one group than elsewhere is no cause."]
-    return [
-        *lines,
-        "“Beyond chance” means that a 95 % interval excludes no change; seasons and prices are not chance.",
-    ]
+    meant = "“Beyond chance” means that a 95 % interval excludes no change"
+    return [*lines, f"{meant}; seasons and prices are not chance."]
 
 
 def next_actions_in_words(
@@ -206,19 +201,16 @@ def next_actions_in_words(
     if assumed := float(to_do.loc[to_do["assumed"].eq(True), "expected_gain"].sum()):
         rests = "rests on assumed changes, which no experiment has tested"
         lines.append(f"Of the gain, {fmt.money(assumed, currency)} {rests}.")
-    expected, by_others = (fmt.money(one, currency) for one in checked)
+    expected, by_others = (fmt.money(gain, currency) for gain in checked)
     if fmt.is_known(checked[0]) and checked[0] > 0:
-        chosen = "a list chosen by every second purchase"
-        lines.append(
-            f"Check: {chosen} was expected to gain {expected}; by the other purchases it gains {by_others}."
-        )
+        planned = f"a list chosen by every second purchase was expected to gain {expected}"
+        lines.append(f"Check: {planned}; by the other purchases it gains {by_others}.")
     for rule, plan in holdouts.items():
         name, customers = fmt.capital(rule), fmt.plural(int((to_do["rule"] == rule).sum()), "customer")
         smallest = fmt.points(plan.smallest)
         if not plan.share:
-            shows = (
-                f"; the smallest change it could show is {smallest}" if fmt.is_known(plan.smallest) else ""
-            )
+            known = fmt.is_known(plan.smallest)
+            shows = f"; the smallest change it could show is {smallest}" if known else ""
             lines.append(f"{name}: with {customers} nothing can be learnt{shows}. Nobody is left out.")
             continue
         after = "this list" if plan.runs == 1 else f"{fmt.plural(plan.runs, 'list')} read together"

@@ -82,7 +82,7 @@ def scores(
     day = pd.Timestamp(as_of)
     done = set() if known is None else set(known[KEYS].itertuples(index=False, name=None))
     over = locked["target_end"] + pd.Timedelta(WAIT_DAYS, "D") <= day
-    again = np.array([one in done for one in locked[KEYS].itertuples(index=False, name=None)], dtype=bool)
+    again = np.array([key in done for key in locked[KEYS].itertuples(index=False, name=None)], dtype=bool)
     rows = locked[over.to_numpy() & ~again]
     if rows.empty:
         return no_rows(SCORED, "no forecast has a target that ended 30 days ago and is not scored yet")
@@ -91,7 +91,7 @@ def scores(
 
 def _actuals(rows: pd.DataFrame, months: pd.DataFrame) -> list[float]:
     asked = rows[["target", "target_end", "measure", "customers"]].itertuples(index=False, name=None)
-    return [actual(months, *one) for one in asked]
+    return [actual(months, *target) for target in asked]
 
 
 def track_record(scored: pd.DataFrame, months: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +167,7 @@ class Record:
         named = f"forecast of the next {self.horizon}'s revenue"
         low, high = wilson_interval(self.inside, self.forecasts)
         share = fmt.interval(float(low), float(high), "share")
-        told = {
+        verdicts = {
             BETTER: "They beat the naive forecast, last year's month by the recent trend",
             WORSE: "The naive forecast, last year's month by the recent trend, beats them",
             UNDECIDED: "Whether they beat the naive forecast, last year's month by the recent trend, is undecided",
@@ -175,7 +175,7 @@ class Record:
         return (
             f"Of {fmt.plural(self.forecasts, f'earlier {named}', f'earlier {named}'.replace('forecast', 'forecasts'))} "
             f"{fmt.count(self.inside)} lay within the {fmt.share(LEVEL)} band ({share}); the usual error is "
-            f"{fmt.share(self.error)}, of the naive forecast {fmt.share(self.naive_error)}. {told[self.verdict]} "
+            f"{fmt.share(self.error)}, of the naive forecast {fmt.share(self.naive_error)}. {verdicts[self.verdict]} "
             f"(evidence {fmt.number(max(self.evidence, self.against))}, {fmt.number(ENOUGH)} decides)."
         )
 

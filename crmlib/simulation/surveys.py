@@ -10,7 +10,7 @@ from crmlib.simulation.world import World, only_where
 ASKED_SHARE, MOST_WAIT_DAYS = 0.12, 7
 QUESTIONS = np.array(["nps", "satisfaction", "trust", "expectation", "expectation met"], dtype=object)
 THEMES = np.array(["delivery", "price", "service", "promise", "product"], dtype=object)
-SAID = {
+COMMENTS = {
     "delivery": ("Came later than announced.", "Quick delivery, thank you."),
     "price": ("It has become dear.", "Good value for the money."),
     "service": ("Nobody answered for days.", "Friendly help, quick answer."),
@@ -38,7 +38,7 @@ def answers(world: World, block: Block) -> dict[str, np.ndarray]:
     score[:, 0] = np.clip(np.round(7.6 + 1.7 * latent[:, 0]), 0, 10)
     theme = np.select(wrong, [3, 2, 1], (streams.uniform("theme", who, number) * 5).astype(int))
     speaks = streams.uniform("comment", who, number) < 0.35
-    words = np.array([SAID[name] for name in THEMES], dtype=object)
+    words = np.array([COMMENTS[name] for name in THEMES], dtype=object)
     back = day + 1 + 10 * streams.exponential("follow-up", who, number)
     followed = (streams.uniform("followed up", who, number) < 0.4) & (back < world.days) & speaks
     n = len(order)

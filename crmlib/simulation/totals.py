@@ -43,20 +43,20 @@ class Totals:
         index = known.index[leads.row]
         sold = np.isfinite(leads.considered)
         for activity, mine in (("selling", sold), ("prospecting", ~sold)):
-            self._book(activity, index[mine], leads.created[mine], leads.hours[mine])
+            self._add_worked(activity, index[mine], leads.created[mine], leads.hours[mine])
         row = block.orders.row[asked.order]
         inside = (asked.opened < world.days) & (asked.opened < block.left[row])
         hours = case_minutes(world, block)[inside] / 60
         self.service += np.bincount(world.month(asked.opened[inside]), hours, minlength=len(self.service))
-        self._book("service", people.index[row[inside]], asked.opened[inside], hours)
+        self._add_worked("service", people.index[row[inside]], asked.opened[inside], hours)
         given = block.promises
         at, which = np.nonzero((given.made < world.days) & (given.made < block.left[:, None]))
-        self._book("account management", people.index[at], given.made[at, which], np.full(len(at), 0.4))
+        self._add_worked("account management", people.index[at], given.made[at, which], np.full(len(at), 0.4))
         at, day = messages.calls(world, people)
         hours = np.full(len(at), messages.CALL_MINUTES / 60)
-        self._book("account management", people.index[at], day, hours)
+        self._add_worked("account management", people.index[at], day, hours)
 
-    def _book(self, activity: str, index: np.ndarray, day: np.ndarray, hours: np.ndarray) -> None:
+    def _add_worked(self, activity: str, index: np.ndarray, day: np.ndarray, hours: np.ndarray) -> None:
         code = organisation.seat_code(self.world, activity, index, day)
         self.worked.append(organisation.sum_hours(activity, code, self.world.month(day), hours))
 

@@ -225,9 +225,9 @@ def show_scores(scores: pd.DataFrame) -> bool:
             ]
             both = cells[2]
             held &= both[1] > 0 if title.startswith("under") else both[2] >= 0
-            said = " | ".join(f"{mean:+.4f} ({low:+.4f} to {high:+.4f})" for mean, low, high in cells)
+            cells_text = " | ".join(f"{mean:+.4f} ({low:+.4f} to {high:+.4f})" for mean, low, high in cells)
             whom = "a fit per channel" if against == "channel" else "one fit for all"
-            print(f"| {title} | {rows['firm'].nunique()} | {whom} | {said} |")
+            print(f"| {title} | {rows['firm'].nunique()} | {whom} | {cells_text} |")
     return held
 
 
@@ -258,14 +258,14 @@ def show_paybacks(found: pd.DataFrame) -> bool:
 
 def show_costs(found: pd.DataFrame) -> bool:
     """How often the 90 % interval of the marginal CAC holds the truth: at each strength, within its binomial error."""
-    told = found[found["true"].notna() & found["marginal_cac_low"].notna()]
-    inside = (told["marginal_cac_low"] <= told["true"]) & (told["true"] <= told["marginal_cac_high"])
+    known = found[found["true"].notna() & found["marginal_cac_low"].notna()]
+    inside = (known["marginal_cac_low"] <= known["true"]) & (known["true"] <= known["marginal_cac_high"])
     print(
         "\n| response to spend, assists | seeds × channels | truth within | no upper end | told |\n"
         "|---|--:|--:|--:|--:|"
     )
     held = True
-    for strength, rows in [*told.groupby("strength"), ("all", told)]:
+    for strength, rows in [*known.groupby("strength"), ("all", known)]:
         held &= inside[rows.index].mean() >= 0.9 - 1.645 * (0.09 / len(rows)) ** 0.5
         ends = np.isinf(rows["marginal_cac_high"]).mean()
         share = inside[rows.index].mean()
@@ -307,8 +307,8 @@ def million_paths() -> bool:
     crm.Acquisition(None, "2024-12-31", leads=leads).attribution(touchpoints)
     took, work = time.perf_counter() - start, time.process_time() - work
     # On an idle machine it takes no longer than all its threads together work.
-    said = f"{work:.1f} processor seconds (at most {AT_MOST:g}), {took:.1f} s by the clock"
-    print(f"\nAttribution of {PATHS:,} paths with {len(lead):,} contacts: {said}")
+    times = f"{work:.1f} processor seconds (at most {AT_MOST:g}), {took:.1f} s by the clock"
+    print(f"\nAttribution of {PATHS:,} paths with {len(lead):,} contacts: {times}")
     return work <= AT_MOST
 
 

@@ -108,7 +108,7 @@ def coverage(rows: pd.DataFrame) -> str:
 
 def main() -> None:
     """Print the table and end with 1 where a promise does not hold."""
-    kept, told = [], defaultdict(list)
+    kept, decided_by = [], defaultdict(list)
     same, random = True, np.random.default_rng(7)
     for kind, world in KINDS.items():
         for seed in range(EACH):
@@ -122,7 +122,7 @@ def main() -> None:
             worlds = [("better", gains), ("worse", -gains), *(("null", gains * one) for one in signs)]
             for name, series in worlds:
                 course = np.maximum.accumulate(evidence(series))
-                told[f"{kind}, {name}"].append((course[11] >= ENOUGH, course[-1] >= ENOUGH))
+                decided_by[f"{kind}, {name}"].append((course[11] >= ENOUGH, course[-1] >= ENOUGH))
     table = pd.concat(kept)
     table = table[table["inside"].notna()].astype({"inside": float})
     heads = [
@@ -144,7 +144,7 @@ def main() -> None:
             for name in ("forecast", "naive")
         ]
         better, worse, null = (
-            np.mean(told[f"{kind}, {name}"], axis=0) for name in ("better", "worse", "null")
+            np.mean(decided_by[f"{kind}, {name}"], axis=0) for name in ("better", "worse", "null")
         )
         print(
             f"| {kind} | {coverage(month)} | {coverage(quarter)} | {off[0]:.1%} | {off[1]:.1%} | {better[0]:.1%} | "
@@ -152,7 +152,7 @@ def main() -> None:
         )
     month = table[table["horizon"] == "month"]
     share = month.groupby("firm")["inside"].mean().mean()
-    false = np.mean([one[1] for name, found in told.items() if name.endswith("null") for one in found])
+    false = np.mean([one[1] for name, found in decided_by.items() if name.endswith("null") for one in found])
     minutes = time.process_time() / 60  # one process, so as long as on a machine that does nothing else
     print(
         f"\n{len(KINDS) * EACH} firms, {len(month):,} one-month forecasts: bands hold in {coverage(month)}; null "

@@ -93,8 +93,8 @@ def modules_loaded(folder: Path, study: str) -> dict[str, list[str]]:
     """The modules that each notebook has loaded when it ends, in their order: it is run once to tell them."""
     for path in (folder / "notebooks").glob("*.ipynb"):
         names = "[name for name, module in sys.modules.items() if getattr(module, '__spec__', None)]"
-        tell = f"pathlib.Path({str(path.with_suffix('.json'))!r}).write_text(json.dumps({names}))"
-        rewrite(path, f"import json, pathlib, sys\n\n_ = {tell}", keep=lambda cell: True)
+        write = f"pathlib.Path({str(path.with_suffix('.json'))!r}).write_text(json.dumps({names}))"
+        rewrite(path, f"import json, pathlib, sys\n\n_ = {write}", keep=lambda cell: True)
     seconds(folder, ["report", study, "--fresh"])
     return {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("notebooks/*.json")}
 

@@ -62,10 +62,10 @@ for cell in json.load(open(sys.argv[1], encoding="utf-8"))["cells"]:
         code = "".join(cell["source"])
         if "parameters" in cell["metadata"].get("tags", []):
             code += "\\nstudy = 'large'\\n"
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
             done = shell.run_cell(code)
         if not done.success:
-            raise SystemExit(f"{sys.argv[1]}: {done.error_in_exec or done.error_before_exec}\\n{said.getvalue()}")
+            raise SystemExit(f"{sys.argv[1]}: {done.error_in_exec or done.error_before_exec}\\n{printed.getvalue()}")
 report()
 """
 
@@ -82,9 +82,9 @@ def main() -> None:
         )
         print("| | processor s | × cleaning and summary | wall s | peak GB |\n|---|--:|--:|--:|--:|")
         base = measured(home, BASE, CRMLIB_ENGINE_JOBS="1")
-        tell("cleaning and summary", base, base)
+        print_row("cleaning and summary", base, base)
         notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-        found = {path.stem: tell(path.stem, measured(home, NOTEBOOK, path), base) for path in notebooks}
+        found = {path.stem: print_row(path.stem, measured(home, NOTEBOOK, path), base) for path in notebooks}
     times = sum(one["cpu"] for one in found.values()) / base["cpu"]
     peak = max(one["gigabytes"] for one in found.values())
     print(
@@ -94,7 +94,7 @@ def main() -> None:
     sys.exit(times > MOST_TIMES or peak > MOST_GIGABYTES)
 
 
-def tell(what: str, one: dict[str, float], base: dict[str, float]) -> dict[str, float]:
+def print_row(what: str, one: dict[str, float], base: dict[str, float]) -> dict[str, float]:
     """Print one line of the table."""
     times = one["cpu"] / base["cpu"]
     print(

@@ -48,7 +48,7 @@ def test_the_profit_curve_names_its_best_cut_off(values: list[float]) -> None:
         ([900, 200, 0, 0, 0], "No contact is shown to pay, at most USD 800 at 50 % of customers"),
     ],
 )
-def test_cut_offs_that_chance_does_not_tell_from_the_best_are_named_too(
+def test_cut_offs_not_significantly_worse_than_the_best_are_named_too(
     errors: list[float], message: str
 ) -> None:
     curve = frames.profit_curves(one=[0.0, 700, 800, 600, 400]).drop(columns="ranking")
@@ -122,7 +122,7 @@ def test_experiments_that_made_a_difference_are_counted(verdicts: list[str], mes
     assert usd(experiments_that_differ(frame, True)) == message
 
 
-def test_most_is_said_of_an_experiment_only_beyond_chance() -> None:
+def test_a_title_claims_an_effect_only_beyond_chance() -> None:
     apart = frames.differences(["a", "b", "c"], [9.0, 4.0, 3.0], ["supported"] * 3)
     assert usd(experiments_that_differ(apart, True)) == (
         "3 of 3 experiments made things better beyond chance, most a: USD 9.00 (USD 7.50 to USD 10.50) per customer"

@@ -37,7 +37,7 @@ def test_gains_and_lift_are_those_of_the_riskiest_tenth() -> None:
     assert churn_of_tenths(frame).startswith("80 % of the riskiest tenth left, 8.0 times the average; 0 %")
 
 
-def test_what_counts_is_said_only_if_it_counts() -> None:
+def test_the_title_names_a_driver_only_if_it_matters() -> None:
     assert features_that_count(importance({"tenure": 0.1, "plan": 0.0})) == "Tenure alone matters"
     assert features_that_count(importance({"tenure": 0.1, "plan": 0.0015})) == "Tenure alone matters"
     assert features_that_count(importance({"tenure": 0.1, "plan": 0.05})).endswith(

@@ -269,7 +269,7 @@ def test_groups_name_the_best_and_the_least(means: list[float]) -> None:
         assert "worth the same" in title
 
 
-def test_months_are_said_to_differ_only_beyond_chance() -> None:
+def test_the_title_says_that_months_differ_only_beyond_chance() -> None:
     months = pd.DataFrame({"month": frames.months(4), "customers": 100, "clv_mean": [10.0, 11.0, 9.0, 10.0]})
     alike = usd(value_of_months(months.assign(standard_error=1.0), "2 years"))
     each = "Customers bring USD 10.00 each in their first 2 years, so far and expected"

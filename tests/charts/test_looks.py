@@ -34,7 +34,7 @@ def test_usual_data(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", USUAL)
-def test_no_rows_are_said_in_words(name: str) -> None:
+def test_a_chart_without_rows_shows_a_message(name: str) -> None:
     draw, frame, options = USUAL[name]
     empty = frame.iloc[:0] if draw is not charts.history_surface else frame * np.nan
     chart = draw(empty, FINDING, **options)

@@ -36,7 +36,7 @@ def test_worth_of_the_next_points(cost: float, percent: int) -> None:
         assert title.endswith(f"5 points more add {fmt.share(after / net - 1)}")
 
 
-def test_a_firm_beyond_the_curve_is_said_to_be() -> None:
+def test_the_title_says_that_a_firm_is_beyond_the_curve() -> None:
     assert "outside the curve" in usd(worth_of_next_points(frames.value_by_retention(), 0.2, 0.05))
 
 

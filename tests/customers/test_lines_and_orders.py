@@ -96,7 +96,7 @@ def test_only_lines_move_when_orders_are_split_into_lines():
                 assert repr(value) == repr(other[part]), f"{name} {part}"  # nan is nan
 
 
-def test_orders_of_a_month_are_told_apart_by_customer_and_id():
+def test_orders_of_a_month_are_distinguished_by_customer_and_id():
     log = rows_of([("c0", 0, 8, "tea"), ("c1", 0, 8, "tea")], [3, 1]).assign(order_id="1")
     review = crm.month_review(log, as_of="2024-01-31").set_index(["customers", "measure"])["value"]
     assert (review["all", "orders"], review["all", "buyers"], review["all", "revenue"]) == (2, 2, 4.0)

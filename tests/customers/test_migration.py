@@ -11,7 +11,9 @@ from crmlib.customers.rfm.segments import RfmCutOffs
 from crmlib.errors import CannotAnswerError, CrmError
 from tests.customers.logs import cdnow_sample, log_of, purchase_logs
 
-RULER = RfmCutOffs(5, recency=(1, 2, 3, 4), frequency=(0, 1, 2, 3), monetary=(10, 20, 30, 40), time_unit="D")
+THRESHOLDS = RfmCutOffs(
+    5, recency=(1, 2, 3, 4), frequency=(0, 1, 2, 3), monetary=(10, 20, 30, 40), time_unit="D"
+)
 
 
 def test_a_base_of_four_by_hand():
@@ -22,7 +24,9 @@ def test_a_base_of_four_by_hand():
         ("back", "2024-01-10", 5.0),
         ("new", "2024-01-10", 5.0),
     )
-    moved = segment_migration(log, before="2024-01-06", after="2024-01-10", time_unit="D", cut_offs=RULER)
+    moved = segment_migration(
+        log, before="2024-01-06", after="2024-01-10", time_unit="D", cut_offs=THRESHOLDS
+    )
     found = moved.customers.set_index("customer_id").astype(str)
     assert found.loc["often"].tolist() == ["Champions", "At risk"]
     assert found.loc["once"].tolist() == ["New customers", "Hibernating"]
@@ -81,7 +85,7 @@ def test_refusals():
     with pytest.raises(CannotAnswerError, match="1990-01-01 is before the log"):
         segment_migration(log, before="1990-01-01", after="1998-01-01")
     with pytest.raises(CrmError, match="cut_offs count time in days and the summary in weeks"):
-        segment_migration(log, before="1997-06-01", after="1998-01-01", cut_offs=RULER)
+        segment_migration(log, before="1997-06-01", after="1998-01-01", cut_offs=THRESHOLDS)
 
 
 def test_the_change_of_the_best_is_that_of_the_shares_and_its_interval_is_that_of_resamples():

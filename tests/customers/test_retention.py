@@ -97,7 +97,7 @@ class TestRevenue:
         # b's rows share 31 January: the later price is due, so February starts with it
         assert february["start"] == 17.0
 
-    def test_who_returns_is_new_and_told(self) -> None:
+    def test_a_returning_customer_counts_as_new_and_is_reported(self) -> None:
         rows = subscriptions(
             [("a", 0, 40, 10.0), ("a", 70, None, 12.0), ("b", 0, None, 5.0), ("c", 62, None, 3.0)]
         )

@@ -245,7 +245,7 @@ def test_tiers_of_profits_alone_have_a_table_and_say_what_else_they_need():
         tiers.customer_list(pd.DataFrame())
 
 
-def test_what_is_missing_is_said():
+def test_missing_tables_are_reported():
     basis = pd.DataFrame(
         {
             "component": ["gross", "cost of goods", "cost of orders"],
@@ -277,7 +277,7 @@ def test_only_what_is_after_a_known_cost_of_service_is_called_so(served, named, 
     assert named in tiers.customer_list(sure)
 
 
-def test_equal_ranks_are_no_chart_and_who_makes_a_loss_is_said_only_where_service_is_known():
+def test_equal_ranks_give_no_chart_and_losses_are_named_only_with_service_costs():
     by_margin = CustomerProfit({"revenue": [10.0, 30.0], "profit": [4.0, 12.0]})
     assert by_margin.ranks.empty
     assert len(CustomerProfit({"revenue": [10.0, 30.0], "profit": [4.0, 2.0]}).ranks) == 2

@@ -67,7 +67,7 @@ def test_ties_stay_together_and_no_tier_is_larger_than_meant(values):
 
 @FEW
 @given(money, st.sampled_from(["customers", "profit"]))
-def test_an_earlier_ruler_measures_the_same(values, by):
+def test_earlier_thresholds_give_the_same_tiers(values, by):
     profit = profits(values)
     first = value_tiers(profit, cut_offs={"platinum": 0.2, "gold": 0.3, "by": by})
     again = value_tiers(profit, cut_offs=first.cut_offs)

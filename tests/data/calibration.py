@@ -1,4 +1,4 @@
-"""How a simulated firm's purchases compare with those of two real ones, over a year.
+"""Compare the purchases of a simulated firm with those of two real firms, over a year.
 
     python -m tests.data.calibration      prints the table of docs/simulated-firm.md
 
@@ -26,13 +26,13 @@ def gini(values: np.ndarray) -> float:
 
 
 def share_of_top(values: np.ndarray, part: float) -> float:
-    """Share of the sum that the largest hold."""
+    """Share of the sum that the largest values hold."""
     ordered = np.sort(np.maximum(values, 0))[::-1]
     return float(ordered[: round(part * len(ordered))].sum() / ordered.sum())
 
 
 def spend_and_frequency(days: Log) -> float:
-    """Correlation of purchases and spend per purchase, in logarithms, of who came back."""
+    """Correlation of purchases and spend per purchase, in logarithms, of repeat buyers."""
     by_customer = days.groupby("customer_id")["amount"].agg(["size", "mean"])
     again = by_customer[(by_customer["size"] > 1) & (by_customer["mean"] > 0)]
     return float(np.corrcoef(np.log(again["size"]), np.log(again["mean"]))[0, 1])

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: in a temporary folder, on a free port of this machine, and ended by them."""
+"""A PostgreSQL server for the tests: in a temporary folder, on a free port, stopped after the tests."""
 
 from __future__ import annotations
 

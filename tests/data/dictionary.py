@@ -1,4 +1,4 @@
-"""The data dictionary: every table and column that a firm can supply, from the contracts themselves.
+"""The data dictionary: every table and column that a firm can supply, written from the contracts.
 
 `python -m tests.data.dictionary` writes data/README.md anew.
 """

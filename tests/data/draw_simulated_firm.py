@@ -1,4 +1,4 @@
-"""Draw what depends on what in the simulated firm: docs/simulated-firm.png.
+"""Draw the causal diagram of the simulated firm: docs/simulated-firm.png.
 
 python -m tests.data.draw_simulated_firm
 """

@@ -1,4 +1,4 @@
-"""Firms whose start is known, to be cut or not: what they win each month, by growth, season, launch and quality."""
+"""Firms with a known start, whose logs can be cut: customers won each month, by growth, season, launch and quality."""
 
 import numpy as np
 import pandas as pd

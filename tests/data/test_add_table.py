@@ -90,7 +90,7 @@ def project(tmp_path, monkeypatch, shared_cache):
 
 @pytest.fixture
 def spend(project):
-    """A table of marketing spend, looked at."""
+    """The detected format of a table of marketing spend."""
     (project / "spend.csv").write_text("date,channel,amount\n2024-01-01,TV,5\n")
     return guess_table(CONTRACTS["marketing_spend"], project / "spend.csv")
 
@@ -108,7 +108,7 @@ def study_text():
 def test_a_messy_file_is_added_and_reconciles(project):
     file = project / "tickets.csv"
     file.write_text(CASES, encoding="cp1252")
-    told = run("add", "shop", "service_cases", file, "--column", "minutes=Dauer (Minuten)", "--yes")
+    printed = run("add", "shop", "service_cases", file, "--column", "minutes=Dauer (Minuten)", "--yes")
     entry = crm.open_study("shop").file.tables["service_cases"]
     assert entry.columns == {
         "case_id": "Ticketnummer",
@@ -132,14 +132,16 @@ def test_a_messy_file_is_added_and_reconciles(project):
         "unreadable opened": (1, 0.0),
     }
     assert rows["rows"][0] == rows["rows"][1:].sum()
-    assert re.search(r"not used +Bearbeiterin\n", told)
-    assert re.search(r"closed before opened +1 +3.00", told)
-    assert "Gerücht" not in told
-    assert re.search(r"kind +kind is not one of: question, complaint, return, request +1", told)
-    assert re.search(r"customer_id +transactions +4 +1 +1", told)
-    assert "Now possible:\n  08_service: What of 08_service?\n" in told
-    assert "example, '007'" not in told + study_text()  # the id of a customer, where others have an example
-    assert "example, 'T1'" in told
+    assert re.search(r"not used +Bearbeiterin\n", printed)
+    assert re.search(r"closed before opened +1 +3.00", printed)
+    assert "Gerücht" not in printed
+    assert re.search(r"kind +kind is not one of: question, complaint, return, request +1", printed)
+    assert re.search(r"customer_id +transactions +4 +1 +1", printed)
+    assert "Now possible:\n  08_service: What of 08_service?\n" in printed
+    assert (
+        "example, '007'" not in printed + study_text()
+    )  # the id of a customer, where others have an example
+    assert "example, 'T1'" in printed
 
 
 def test_the_rest_of_the_study_file_stays_as_it_is(project):
@@ -229,24 +231,24 @@ def test_an_entry_is_replaced_only_if_asked_for(project):
 
 def test_a_table_that_cannot_be_used_changes_nothing(project):
     (project / "leads.csv").write_text("lead_id,created,channel\n,2024-01-01,TV\n,2024-01-02,TV\n")
-    told = run("add", "shop", "leads", project / "leads.csv", "--yes", code=2)
-    assert "leads: no row can be used; 2 of 2 have the fault: no lead id" in told
+    printed = run("add", "shop", "leads", project / "leads.csv", "--yes", code=2)
+    assert "leads: no row can be used; 2 of 2 have the fault: no lead id" in printed
     assert study_text() == STUDY
     assert not (project / "project" / "data" / "shop" / "leads.csv").exists()
 
 
 def test_a_table_that_no_notebook_knows_is_refused(project):
-    told = run("add", "shop", "marketing_spent", "nowhere.csv", code=2)
-    assert "'marketing_spent' is no table that can be added; did you mean 'marketing_spend'?" in told
+    printed = run("add", "shop", "marketing_spent", "nowhere.csv", code=2)
+    assert "'marketing_spent' is no table that can be added; did you mean 'marketing_spend'?" in printed
     assert "no table that can be added" in run("add", "shop", "transactions", "nowhere.csv", code=2)
 
 
 def test_what_the_file_does_not_say_is_asked_or_refused(project):
     (project / "spend.csv").write_text("when,where,paid\n01/02/2024,TV,5.00\n03/04/2024,TV,6.00\n")
     words = ["add", "shop", "marketing_spend", project / "spend.csv", "--column", "channel=where"]
-    told = run(*words, "--yes", code=2)
-    assert "day first or the month first" in told
-    assert "--date-format" in told
+    printed = run(*words, "--yes", code=2)
+    assert "day first or the month first" in printed
+    assert "--date-format" in printed
     assert study_text() == STUDY
     run(*words, input="%d/%m/%Y\n")
     assert crm.open_study("shop").file.tables["marketing_spend"].date_format == ("%d/%m/%Y",)
@@ -267,9 +269,9 @@ PEOPLE = "Customer ID,Full Name,E-Mail,DOB,Newsletter,Referred By\n" + "".join(
 )
 
 
-def test_people_are_added_without_a_word_of_them(project, shared_cache):
+def test_adding_a_table_of_people_prints_nothing_personal(project, shared_cache):
     (project / "people.csv").write_text(PEOPLE)
-    told = run("add", "shop", "customers", project / "people.csv", "--yes")
+    printed = run("add", "shop", "customers", project / "people.csv", "--yes")
     entry = crm.open_study("shop").file.tables["customers"]
     assert entry.columns == {
         "customer_id": "Customer ID",
@@ -280,9 +282,9 @@ def test_people_are_added_without_a_word_of_them(project, shared_cache):
     }
     assert entry.date_format == ("%d/%m/%Y",)
     assert entry.source == str(project / "people.csv")  # no copy of people in the project
-    assert "0012" not in told + study_text()
+    assert "0012" not in printed + study_text()
     for word in ("Zimmerquist", "example.org", "/05/1980"):
-        assert word not in told + study_text()
+        assert word not in printed + study_text()
         for path in [*(project / "project").rglob("*"), *shared_cache.rglob("*")]:
             assert not path.is_file() or word.encode() not in path.read_bytes(), path
     assert crm.open_study("shop").table("customers").has_birthday.to_pandas().all()
@@ -308,9 +310,9 @@ def test_a_study_whose_tables_are_made_cannot_be_added_to(project, spend):
 
 
 def test_check_and_list_know_of_the_new_table(project):
-    told = run("list", "shop")
-    assert "lacks service_cases" in told.partition("Not yet")[2]
-    assert "service_cases: one row per case" in told
+    printed = run("list", "shop")
+    assert "lacks service_cases" in printed.partition("Not yet")[2]
+    assert "service_cases: one row per case" in printed
     (project / "cases.csv").write_text(
         "customer_id,opened,channel\n007,2024-01-06,e-mail\n099,2024-01-07,E-Mail\n"
     )
@@ -349,7 +351,7 @@ def test_a_file_in_the_contracts_own_names_is_recognised(contract, tmp_path):
     assert guess.questions == ()
 
 
-def test_names_are_given_to_columns_that_there_are():
+def test_the_dictionary_of_names_has_only_columns_of_the_contracts():
     known = {one.name for contract in CONTRACTS.values() for one in contract.columns}
     for key in NAMES:
         table, _, name = key.rpartition(".")
@@ -381,7 +383,7 @@ def test_a_report_from_the_cache_opens_no_table(project, spend):
         "import sys; from crmlib.report.plan import plan_report; inputs = plan_report('shop').inputs; "
         "print([one['rows'] for one in inputs], sorted({'pandas', 'ibis', 'duckdb'} & set(sys.modules)))"
     )
-    told = subprocess.check_output(
+    printed = subprocess.check_output(
         [sys.executable, "-c", script], text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
-    assert told == "[4, 1] []\n"
+    assert printed == "[4, 1] []\n"

@@ -1,4 +1,4 @@
-"""Whatever a firm exports: it is read as meant, or refused with a sentence that says what to do."""
+"""Bad input: it is read as meant, or refused with a message that says what to do."""
 
 import gzip
 import subprocess
@@ -125,7 +125,7 @@ def test_two_hundred_columns(project):
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.5)]
 
 
-def test_columns_named_like_the_engines_own(project):
+def test_columns_with_names_that_the_engine_uses(project):
     study = project('customer_id,date,amount,filename,"a ""b"" \'c\'",select\na,2024-01-05,9,x,y,z\n')
     assert used(study) == [("a", "2024-01-05 00:00:00", 9.0)]
     assert list(open_table("data/shop/orders.csv").columns)[3:6] == ["filename", "a \"b\" 'c'", "select"]
@@ -288,7 +288,7 @@ def test_amounts_with_signs_and_separators(project):
     assert [row[2] for row in used(study)] == [1234.5, 9.99, 1000.25, -12.0, -7.0, -3.0, 1234.0, 5.0]
 
 
-def test_amounts_that_are_none_are_set_aside(project):
+def test_unreadable_amounts_are_set_aside(project):
     written = ["nan", "inf", "-inf", "1e400", "1,5", "twelve", "", "1.2.3", "5e13"]
     lines = "".join(f'b;2024-01-06;"{amount}"\n' for amount in written)
     study = project("customer_id;date;amount\na;2024-01-05;9\n" + lines)
@@ -307,7 +307,7 @@ def test_ids_stay_as_they_are_written(project):
     assert_whole(study, 5)
 
 
-def test_a_customer_called_null_can_be_kept(project):
+def test_a_customer_with_the_id_null_can_be_kept(project):
     study = project(HEADER + "Null,2024-01-05,1\n", policies="missing_ids: []")
     assert [row[0] for row in used(study)] == ["Null"]
 
@@ -316,17 +316,17 @@ def test_a_customer_called_null_can_be_kept(project):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (bytes(range(256)) * 8, "it is not text; export the table as CSV, Parquet or Excel"),
         (b"PK\x03\x04" + bytes(100), "an Excel workbook or a zip archive; name it .xlsx if it is a workbook"),
         (b"%PDF-1.7 " + bytes(100), "a PDF; export the table itself"),
     ],
 )
-def test_a_binary_file(project, content, said):
+def test_a_binary_file(project, content, expected):
     message = refusal(project(content))
     assert message.startswith("orders.csv holds binary data, not lines of text: ")
-    assert said in message
+    assert expected in message
 
 
 @pytest.mark.parametrize("name", ["orders.xlsx", "orders.parquet", "orders.csv.gz"])
@@ -385,13 +385,13 @@ def test_a_file_that_grows_while_it_is_read(project, monkeypatch):
 
 
 def write_workbook(path, sheets):
-    book = openpyxl.Workbook()
-    book.remove(book.active)
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
     for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
+        sheet = workbook.create_sheet(name)
         for row in rows:
             sheet.append(row)
-    book.save(path)
+    workbook.save(path)
 
 
 def test_a_workbook(project, tmp_path):
@@ -430,8 +430,8 @@ def test_nothing_is_left_behind_by_rewritten_files():
     assert not pd.io.common.file_exists(folder)
 
 
-def test_a_long_scan_draws_nothing_over_the_page():
-    """The engine draws a bar where nobody's file is run: in a kernel, and under -c."""
+def test_a_long_scan_shows_no_progress_bar_of_the_engine():
+    """The engine shows a progress bar where no script is run: in a kernel, and under -c."""
     code = (
         "from crmlib.data.engine import engine; "
         "print(engine().raw_sql(\"SELECT current_setting('enable_progress_bar')\").fetchone())"
@@ -461,12 +461,12 @@ def test_lines_above_the_header_are_refused_with_the_line_that_it_is_in(project,
 
 
 def test_lines_above_the_header_of_a_sheet_are_refused(project, tmp_path):
-    book = openpyxl.Workbook()
+    workbook = openpyxl.Workbook()
     for row in (["Export vom 01.07.2025"], ["customer_id", "date", "amount"], ["a", "2024-01-05", 9]):
-        book.active.append(row)
-    book.save(tmp_path / "book.xlsx")
-    study = project((tmp_path / "book.xlsx").read_bytes(), name="book.xlsx")
-    assert refusal(study).startswith("book.xlsx, sheet 'Sheet': line 1 is no header")
+        workbook.active.append(row)
+    workbook.save(tmp_path / "workbook.xlsx")
+    study = project((tmp_path / "workbook.xlsx").read_bytes(), name="workbook.xlsx")
+    assert refusal(study).startswith("workbook.xlsx, sheet 'Sheet': line 1 is no header")
 
 
 @pytest.mark.parametrize("text", ['name\n"Meier, Anna"\nBerg\n', "id\n7\n8\n", "note\na, b\nc\nd, e, f\n"])

@@ -1,4 +1,4 @@
-"""What can go wrong with a database: a refusal in our words that names no user, and nothing half made stays behind."""
+"""Faults of databases: the error names the cause and no user, and nothing incomplete is left behind."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_table_that_changes_while_it_is_read(postgres, refusal):
     assert "choose under `query` rows that do not change" in text
 
 
-def test_what_a_server_forbids_or_a_file_cannot_hold(postgres, refusal):
+def test_forbidden_or_slow_queries_and_invalid_values_are_refused(postgres, refusal):
     postgres.run("CREATE OR REPLACE FUNCTION sold() RETURNS int LANGUAGE sql AS 'CREATE TABLE x(); SELECT 1'")
     changes = FEW.replace("i * 0.5", "sold()")
     assert "would change the database" in refusal(postgres.address(), query=changes)

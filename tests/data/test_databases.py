@@ -1,4 +1,4 @@
-"""A table of a database as a source: the same study as of a file with these rows, and refusals in our words."""
+"""A table of a database as a source: the same study as from a file with these rows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def shop(tmp_path, monkeypatch, files):
 
 
 def cache_of(tmp_path: Path) -> list[str]:
-    """What stands in the cache but notes, and whether something in it is half made."""
+    """The entries of the cache without notes; asserts that none is incomplete."""
     return sorted(
         path.relative_to(tmp_path / ".cache/crmlib").parts[0]
         for path in (tmp_path / ".cache/crmlib").glob("*/[!.]*")
@@ -159,7 +159,7 @@ def rows_in(kind, tmp_path, values, request):
 
 
 @pytest.mark.parametrize("kind", ["postgres", "sqlite", "duckdb"])
-def test_a_key_tells_every_change_but_that_of_the_order(kind, tmp_path, request):
+def test_a_key_changes_with_the_rows_but_not_with_their_order(kind, tmp_path, request):
     rows = [("a", "b", 1.5), ("a", "b", 1.5), ("c", None, 2.0), ("d", "", None)]
     same = [rows, rows[::-1]]
     others = [
@@ -228,7 +228,7 @@ def test_a_run_asks_a_database_before_and_after_and_not_between(shop, tmp_path, 
 
 
 @pytest.mark.thorough
-def test_names_of_people_and_hashed_ids_leave_no_copy_of_the_rows(postgres, shop, tmp_path, monkeypatch):
+def test_no_copy_of_rows_with_personal_data_is_left_in_the_cache(postgres, shop, tmp_path, monkeypatch):
     postgres.fill("people", "id text, email text", [("00001", "ann@example.org"), ("00002", None)])
     postgres.fill("orders", COLUMNS, ROWS)
     people = {

@@ -1,4 +1,4 @@
-"""Each gate passes, warns and fails where it should, on logs made to do so."""
+"""Each gate passes, warns and fails as it should, on logs made for that."""
 
 import numpy as np
 import pandas as pd
@@ -116,7 +116,7 @@ def test_returns_are_no_purchases():
         fitness_gates(frame, as_of="2020-01-01")
 
 
-def test_one_id_that_stands_for_everybody_is_named():
+def test_a_placeholder_id_is_named():
     frame = log(per_day=32, customers=1200)[:11_709]
     till = frame.sample(291, random_state=3).assign(customer_id="0")
     found = gates(pd.concat([frame, till])).loc["one id for many"]
@@ -133,12 +133,12 @@ def test_lines_of_an_order_are_one_purchase_of_its_customer():
 
 
 @pytest.mark.parametrize("name", ["cdnow", "cdnow-sample", "simulated-firm"])
-def test_the_best_customer_of_a_real_log_stands_for_himself(name):
+def test_the_best_customer_of_a_real_log_is_no_placeholder(name):
     study = crm.open_study(name)
     assert gates(study.all_transactions, study.as_of).loc["one id for many", "status"] == "pass"
 
 
-def test_the_id_for_everybody_is_shown_as_the_cleaned_log_holds_it(monkeypatch, tmp_path):
+def test_a_placeholder_id_is_shown_as_in_the_cleaned_log(monkeypatch, tmp_path):
     monkeypatch.setenv("CRMLIB_HASH_SECRET", "only the tests know this")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "shop").mkdir(parents=True)

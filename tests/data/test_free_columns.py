@@ -42,12 +42,12 @@ def test_an_outcome_that_became_known_after_as_of_is_not_known(tmp_path):
     assert frame["date"].tolist() == [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-11-30")]
 
 
-def test_a_factor_behind_a_number_is_said(tmp_path):
+def test_a_factor_behind_a_number_is_reported(tmp_path):
     study = study_of(tmp_path, "CustNo,Gone,term,seats\n1,Yes,12M,4\n2,No,24M,5\n3,No,6,6\n")
     assert study.table("customer_features").to_pandas()["term"].tolist() == [12e6, 24e6, 6.0]
     (_title, values), *_others = [
         (title, frame) for title, frame in study.quality.tables_found.items() if "what" in frame
     ]
-    said = values[values["column"] == "term"].set_index("what")["rows"]
-    assert said.to_dict() == {"12M read as 12000000": 1, "24M read as 24000000": 1}
+    counts = values[values["column"] == "term"].set_index("what")["rows"]
+    assert counts.to_dict() == {"12M read as 12000000": 1, "24M read as 24000000": 1}
     assert not (values["column"] == "seats").any()

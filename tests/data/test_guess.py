@@ -1,4 +1,4 @@
-"""A firm's file: what is guessed is right, says what speaks for it, and what cannot be told is asked."""
+"""Format detection: guesses are right and give evidence, and ambiguous cases become questions."""
 
 import ibis
 import pandas as pd
@@ -53,7 +53,7 @@ def evidence(guess, entry):
     return next(one.evidence for one in guess.findings if one.entry == entry)
 
 
-def test_a_shopify_export_opens_by_itself(tmp_path):
+def test_a_shopify_export_is_detected(tmp_path):
     guess = look(tmp_path, SHOPIFY)
     assert not guess.questions
     assert columns(guess) == {
@@ -77,7 +77,7 @@ def test_a_shopify_export_opens_by_itself(tmp_path):
     assert "tax ('Taxes') is 16 % of the amount" in evidence(guess, "policies.amount_includes")
 
 
-def test_a_woocommerce_export_opens_by_itself(tmp_path):
+def test_a_woocommerce_export_is_detected(tmp_path):
     guess = look(tmp_path, WOOCOMMERCE)
     assert not guess.questions
     assert columns(guess)["customer_id"] == "Email (Billing)"
@@ -138,7 +138,7 @@ def test_columns_are_known_in_several_languages_and_by_content(tmp_path, header,
     assert tuple(columns(guess)[one] for one in ("customer_id", "date", "amount")) == found
 
 
-def test_what_is_named_by_hand_stands(tmp_path):
+def test_columns_named_by_the_user_are_kept(tmp_path):
     text = "payer,customer,date,amount,fee\nx,a,2024-01-05,9.5,1\n"
     guess = look(tmp_path, text, **{"columns.customer_id": "payer", "columns.amount": "fee"})
     assert columns(guess)["customer_id"] == "payer"
@@ -149,7 +149,7 @@ def test_what_is_named_by_hand_stands(tmp_path):
         look(tmp_path, text, **{"columns.customer_id": "pay"})
 
 
-def test_who_a_customer_is_does_not_stand_in_the_evidence(tmp_path):
+def test_the_evidence_contains_no_personal_values(tmp_path):
     assert not [one for one in look(tmp_path, SHOPIFY).findings if "example.org" in one.evidence]
 
 
@@ -237,7 +237,7 @@ def test_an_order_total_on_every_line_is_caught_without_a_name():
     )
 
 
-def test_lines_of_their_own_are_left_alone():
+def test_order_lines_with_their_own_amounts_are_kept():
     assert grain([(f"o{i // 2}", float(i)) for i in range(40)]).amount_is == "row"
 
 
@@ -246,7 +246,7 @@ def test_equal_prices_are_no_order_totals():
     assert grain([(f"o{i // 2}", 10.0) for i in range(40)]).amount_is == "row"
 
 
-def test_orders_that_stand_once_are_orders():
+def test_unique_order_numbers_mean_rows_are_orders():
     found = grain([(f"o{i}", 5.0) for i in range(9)])
     assert (found.row_is, found.amount_is) == ("order", "row")
 
@@ -260,7 +260,7 @@ def test_the_decimal_sign(tmp_path, amounts, decimal):
     assert look(tmp_path, "customer;date;amount\n" + lines).values.get("decimal") == decimal
 
 
-def test_a_decimal_sign_that_cannot_be_told_is_asked_about(tmp_path):
+def test_an_ambiguous_decimal_sign_is_asked_about(tmp_path):
     guess = look(tmp_path, "customer;date;amount\na;2024-01-05;1.500\n")
     assert [(one.entry, one.answers) for one in guess.questions] == [("decimal", (".", ","))]
 

@@ -1,4 +1,4 @@
-"""Names propose and content decides: where a file's columns disagree with their names, it is asked, never taken."""
+"""Column matching: where the content of a column contradicts its name, the user is asked."""
 
 import pandas as pd
 import pytest
@@ -54,10 +54,10 @@ def test_a_count_of_pieces_is_no_amount(tmp_path):
     guess = look(tmp_path, ITEMS)
     assert asked(guess) == ["columns.amount"]
     assert "Total_Cost" in guess.undecided[0].answers
-    said = look(tmp_path, ITEMS, **{"columns.amount": "Total_Cost"})
-    assert not said.questions
-    assert "cost" not in columns(said)
-    assert "two customers of one name count as one" in evidence(said, "columns.customer_id")
+    named = look(tmp_path, ITEMS, **{"columns.amount": "Total_Cost"})
+    assert not named.questions
+    assert "cost" not in columns(named)
+    assert "two customers of one name count as one" in evidence(named, "columns.customer_id")
 
 
 def test_a_total_is_not_taken_for_the_price_of_one(tmp_path):
@@ -175,7 +175,7 @@ def test_one_column_in_cents_leaves_the_others(project):  # noqa: F811
         ("user_session", ["s1", "s2", "s1"], 60),
     ],
 )
-def test_what_describes_a_customer_is_no_id(tmp_path, name, values, size):
+def test_attributes_of_customers_are_no_ids(tmp_path, name, values, size):
     text = log(f"{name},date,amount", (lambda i: values[i % len(values)], day, money), size)
     assert asked(look(tmp_path, text)) == ["columns.customer_id"]
 
@@ -183,14 +183,14 @@ def test_what_describes_a_customer_is_no_id(tmp_path, name, values, size):
 @pytest.mark.parametrize(
     "name", ["Loyalty Customer ID", "CustomerNo.", "Member", "Sold-to customer", "buyer"]
 )
-def test_an_id_under_a_longer_name_is_one_even_if_nobody_comes_again(tmp_path, name):
+def test_an_id_with_a_longer_name_is_found_without_repeat_customers(tmp_path, name):
     text = log(f"{name},date,amount", (lambda i: f"c{i:03d}", day, money))
     guess = look(tmp_path, text)
     assert not guess.questions
     assert columns(guess)["customer_id"] == name
 
 
-def test_a_bare_name_with_two_values_is_no_id(tmp_path):
+def test_a_column_with_two_values_is_no_id(tmp_path):
     text = log("Member,date,amount", (lambda i: ["yes", "no"][i % 2], day, money))
     assert asked(look(tmp_path, text)) == ["columns.customer_id"]
 
@@ -265,7 +265,7 @@ def test_a_sign_that_the_amounts_have_already_is_not_asked_about(tmp_path):
     assert not look(tmp_path, text).questions
 
 
-def test_cards_are_no_signs(tmp_path):
+def test_credit_and_debit_cards_do_not_mark_returns(tmp_path):
     text = log("customer_id,date,amount,card_type", (who, day, money, lambda i: ["credit", "debit"][i % 2]))
     assert not look(tmp_path, text).questions
 
@@ -319,7 +319,7 @@ def test_postage_that_stands_as_a_product_is_named_and_asked_about(project):  # 
     assert rows["no product (policies.excluded_products)"] == 36
 
 
-def test_a_code_is_no_product_by_what_stands_beside_it(tmp_path):
+def test_the_description_shows_that_a_code_is_no_product(tmp_path):
     text = log(
         "customer_id,date,amount,sku,description",
         (who, day, money, lambda i: f"x{i % 3}", lambda i: ["Shirt", "Shipping fee", "Hat"][i % 3]),

@@ -1,4 +1,4 @@
-"""However a file is written: what crm new writes down is read back as it was meant, or a question is asked."""
+"""File formats: the study that `crm new` writes reads the file as it was meant, or a question is asked."""
 
 import bz2
 import datetime as dt
@@ -118,13 +118,13 @@ def test_any_way_of_writing_text_is_read_back(project, encoding, delimiter, end,
     by_place=st.booleans(),
 )
 def test_sheets_that_are_one_log_are_read_back(project, names, by_place):
-    book = openpyxl.Workbook()
-    book.remove(book.active)
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
     for place, name in enumerate(names):
-        sheet = book.create_sheet(name)
+        sheet = workbook.create_sheet(name)
         sheet.append(["customer_id", "date", "amount", f"extra {place}"])
         sheet.append([f"00{place}", dt.datetime(2024, 1, 20 + place), 9.5 + place, "x"])
-    book.save(project / "orders.xlsx")
+    workbook.save(project / "orders.xlsx")
     wanted = [str(place + 1) if by_place else name for place, name in enumerate(names)]
     words = [word for name in wanted for word in ("--sheet", name)] if len(names) > 1 else []
     run("new", "shop", "--transactions", "orders.xlsx", "--force", "--yes", *words)
@@ -145,7 +145,7 @@ def test_a_table_beside_the_log_takes_the_same_options(project):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (("--encoding", "cp999"), "found 'cp999'; allowed: an encoding such as utf-8"),
         (("--encoding", "base64"), "found 'base64'; allowed: an encoding"),
@@ -156,8 +156,8 @@ def test_a_table_beside_the_log_takes_the_same_options(project):
         (("--sheet", "2024"), "orders.csv: sheet goes with a workbook; leave it out"),
     ],
 )
-def test_an_option_that_nothing_can_be_read_by_is_refused(project, words, said):
-    assert said in new(project, LOG, "--yes", *words, code=2)
+def test_an_option_that_reads_nothing_is_refused(project, words, expected):
+    assert expected in new(project, LOG, "--yes", *words, code=2)
     assert not (project / "data" / "shop").exists()
 
 
@@ -205,12 +205,12 @@ def test_dates_that_a_spreadsheet_has_half_swapped_are_asked_about(project):
 
 @pytest.mark.parametrize("order", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y"])
 def test_true_dates_beside_texts_in_a_sheet_are_asked_about(project, order):
-    book = openpyxl.Workbook()
-    book.active.append(["customer_id", "date", "amount"])
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["customer_id", "date", "amount"])
     for day in pd.date_range("2023-01-01", "2023-12-31", freq="3D"):
         written = dt.datetime(day.year, day.day, day.month) if day.day <= 12 else day.strftime(order)
-        book.active.append(["A", written, 5])
-    book.save("orders.xlsx")
+        workbook.active.append(["A", written, 5])
+    workbook.save("orders.xlsx")
     out = run("new", "shop", "--transactions", "orders.xlsx", "--yes", code=2)
     assert "a spreadsheet seems to have swapped day and month" in out
 
@@ -303,7 +303,7 @@ def test_dates_that_are_counted_are_read(project, numbers, found, name):
     assert [day for _id, day, _amount in rows()] == ["2024-01-05", "2024-02-16", "2024-03-27"]
 
 
-def test_dates_that_nothing_reads_are_a_question(project):
+def test_dates_in_an_unknown_format_are_a_question(project):
     days = "customer_id,date,amount\nA,1,10\nB,250,20\nA,711,30\n"
     out = new(project, days, "--yes", code=2)
     assert (
@@ -313,7 +313,7 @@ def test_dates_that_nothing_reads_are_a_question(project):
     assert [day for _id, day, _amount in rows()] == ["2023-01-02", "2023-09-08", "2024-12-12"]
 
 
-def test_a_tenth_of_the_dates_in_a_way_that_nothing_reads_is_a_question_and_a_typing_error_none(project):
+def test_many_unreadable_dates_are_a_question_and_one_typing_error_is_not(project):
     lines = [f"A,2024-01-{day},5" for day in range(10, 28)]
     odd = "\n".join(
         ["customer_id,date,amount", *lines, "A,29th of January 24,5", "A,30th of January 24,5", ""]
@@ -325,7 +325,7 @@ def test_a_tenth_of_the_dates_in_a_way_that_nothing_reads_is_a_question_and_a_ty
 # --- time zones ---
 
 
-def test_a_time_zone_that_moves_days_is_said(project):
+def test_a_time_zone_that_moves_days_is_reported(project):
     log = "customer_id,date,amount\nA,2024-01-05T23:30:00Z,10\nB,2024-02-16T10:00:00Z,20\n"
     assert "the dates are written in UTC, and so are the days; if the firm's" in new(project, log, "--yes")
     out = new(project, log, "--yes", "--timezone", "Asia/Tokyo")

@@ -1,4 +1,4 @@
-"""One customer is one id, however a program wrote it, in every table and source; what was lost is counted."""
+"""Customer ids: one id per customer in every table and source, however programs write it; losses are counted."""
 
 import duckdb
 import ibis

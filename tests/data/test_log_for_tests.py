@@ -1,4 +1,4 @@
-"""The part of a log by which forecasts are tested."""
+"""The sample of a log that is used for backtests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crmlib.models.beta_geo import BetaGeoModel
 from tests.models.worlds import beta_geo_world
 
 
-def test_a_log_of_few_customers_is_tested_whole():
+def test_a_small_log_is_not_sampled():
     log = ibis.memtable({"customer_id": ["a", "a", "b"], "amount": [1.0, 2.0, 3.0]})
     found = log_for_tests(log)
     assert found.rows is log
@@ -21,7 +21,7 @@ def test_a_log_of_few_customers_is_tested_whole():
     assert log_for_tests(log.limit(0)).sentence == "", "no log, nothing to say"
 
 
-def test_all_rows_of_those_drawn_are_there_and_the_same_are_drawn_again():
+def test_sampled_customers_have_all_their_rows_and_the_sample_is_reproducible():
     rows = pd.DataFrame({"customer_id": np.repeat([f"c{i}" for i in range(5000)], 3), "amount": 1.0})
     log = ibis.memtable(rows)
     first, again = (log_for_tests(log, most=1000).rows.to_pandas() for _ in range(2))
@@ -35,7 +35,7 @@ def test_all_rows_of_those_drawn_are_there_and_the_same_are_drawn_again():
 
 
 @pytest.mark.thorough
-def test_forecasts_of_those_drawn_err_as_those_of_all_do():
+def test_forecast_errors_of_the_sample_equal_those_of_all_customers():
     log, cut, last = beta_geo_world(20_000, seed=2)
     asked = dict(first=cut, as_of=last, horizon="26W", step="13W", models=[BetaGeoModel()])
     everybody = rolling_origins(log, **asked).totals

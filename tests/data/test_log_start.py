@@ -1,4 +1,4 @@
-"""A log that was cut is told from one that starts with the firm, and what its first months say of new customers."""
+"""A log that was cut is distinguished from one that starts with the firm; effects on figures of new customers."""
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def test_a_log_of_less_than_a_year_is_judged_by_its_second_half():
     assert "times the first purchases of a later month" in found.found
 
 
-def test_from_the_day_on_that_is_named_most_first_purchases_are_those_of_new_customers():
+def test_after_the_named_day_most_first_purchases_are_by_new_customers():
     whole = firm("steady", days=1500, customers=8000, rng=np.random.default_rng(4))
     log = last_days(whole, 730)
     start = log_start(log, as_of=LAST_DAY.date())
@@ -52,7 +52,7 @@ def test_from_the_day_on_that_is_named_most_first_purchases_are_those_of_new_cus
     assert is_old[first < log["date"].min() + month].mean() > 0.5
 
 
-def test_lone_rows_long_before_the_others_are_not_the_start():
+def test_stray_early_rows_are_not_the_start():
     log = last_days(simulated_log(1), 400)
     stray = log[:1].assign(customer_id="stray", date=pd.Timestamp("1970-01-01"))
     assert log_start(pd.concat([log, stray]), as_of="2025-12-31") == log_start(log, as_of="2025-12-31")
@@ -66,16 +66,16 @@ def test_one_cohort_of_new_customers_cannot_be_judged_unless_the_study_says():
         "cannot be judged: 0 customers first seen in later months, and 20 are needed"
     )
     assert study.new_customers_known_from is None
-    for said, status in (("with_firm", "pass"), ("cut", "fail")):
-        gates = fitness_gates(study.transactions, as_of=study.as_of, log_starts=said).set_index("gate")
+    for log_starts, status in (("with_firm", "pass"), ("cut", "fail")):
+        gates = fitness_gates(study.transactions, as_of=study.as_of, log_starts=log_starts).set_index("gate")
         assert gates.loc["start of the log", "status"] == status
 
 
 def test_the_study_overrules_what_the_log_shows():
     whole = simulated_log(1, customers=1000)
     cut = last_days(whole, 400)
-    for log, said, status in ((whole, "cut", "fail"), (cut, "with_firm", "pass")):
-        study = crm.open_study(log, log_starts=said)
+    for log, log_starts, status in ((whole, "cut", "fail"), (cut, "with_firm", "pass")):
+        study = crm.open_study(log, log_starts=log_starts)
         assert study.log_start.status == status
         assert (study.new_customers_known_from is None) == (status == "pass")
     with pytest.raises(StudyError, match="log_starts: found 'left'"):
@@ -83,11 +83,11 @@ def test_the_study_overrules_what_the_log_shows():
 
 
 @pytest.mark.parametrize("days", [1, 20, 40, 250])
-@pytest.mark.parametrize("said", [None, "cut", "with_firm"])
-def test_a_log_of_a_few_days_or_of_one_customer_has_an_answer(days, said):
+@pytest.mark.parametrize("log_starts", [None, "cut", "with_firm"])
+def test_a_log_of_a_few_days_or_of_one_customer_has_an_answer(days, log_starts):
     log = pd.DataFrame({"customer_id": "a", "date": pd.date_range("2024-01-01", periods=days), "amount": 1.0})
-    found = log_start(log, as_of=log["date"].max().date(), log_starts=said)
-    assert found.status == {None: "not judged", "cut": "fail", "with_firm": "pass"}[said]
+    found = log_start(log, as_of=log["date"].max().date(), log_starts=log_starts)
+    assert found.status == {None: "not judged", "cut": "fail", "with_firm": "pass"}[log_starts]
 
 
 # -- what chapters say of the first months of such a log --------------------------------------------------------------

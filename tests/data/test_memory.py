@@ -1,4 +1,4 @@
-"""The engine keeps within its memory, and says so where that is too little."""
+"""The engine keeps to its memory limit, and names the cure if that is too little."""
 
 import os
 import subprocess
@@ -69,7 +69,7 @@ def test_customers_are_summed_up_in_parts_where_the_memory_is_too_small_for_all(
         pd.testing.assert_frame_equal(whole, in_parts)
 
 
-def test_half_of_the_memory_is_taken_where_nothing_is_said(monkeypatch):
+def test_half_of_the_memory_is_the_default_limit(monkeypatch):
     monkeypatch.delenv(engines.MEMORY, raising=False)
     monkeypatch.setenv(engines.JOBS, "1")
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -78,7 +78,7 @@ def test_half_of_the_memory_is_taken_where_nothing_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "4", "0GB", "-1GB", "120%", "much"])
-def test_what_is_no_amount_of_memory_is_refused(text, monkeypatch):
+def test_an_invalid_amount_of_memory_is_refused(text, monkeypatch):
     monkeypatch.setenv(engines.MEMORY, text)
     engines._memory_limit.cache_clear()
     with pytest.raises(StudyError, match="CRMLIB_ENGINE_MEMORY is .*allowed: an amount such as 4GB"):

@@ -1,4 +1,4 @@
-"""Generated messy logs: whatever is in them, rows and cents add up, and each row is judged as a reader would."""
+"""Generated messy logs: rows and cents always add up, and each row is judged as a reader would."""
 
 import csv
 import io

@@ -79,14 +79,14 @@ def test_a_file_with_any_delimiter_is_read_by_the_study_that_was_written(project
     assert crm.open_study("shop").table("marketing_spend").amount.to_pandas().tolist() == [5]
 
 
-def test_names_are_read_back_with_the_blanks_that_they_have(project):
+def test_column_names_keep_their_blanks(project):
     log = pd.DataFrame({" Kunde": ["1", "2"], "Datum ": ["2024-01-05", "2024-01-06"], "Betrag": [9.5, 7.0]})
     log.to_parquet(project / "orders.parquet")
     assert run("new", "shop", "--transactions", "orders.parquet", "--yes").exit_code == 0
     assert crm.open_study("shop").quality.rows["rows"].tolist() == [2, 2, 0]
 
 
-def test_a_study_that_its_reader_would_refuse_is_not_left_behind(project):
+def test_an_invalid_study_file_is_not_left_behind(project):
     log = project.parent / "elsewhere" / "orders.csv"
     log.write_text("customer_id,date,amount\nA,2024-01-05,10\nB,2024-02-06,20\n")
     with pytest.raises(StudyError, match="holds a password"):
@@ -146,7 +146,7 @@ def test_an_ambiguous_date_is_asked_about_and_refused_where_nobody_answers(proje
     assert str(crm.open_study("asked").as_of) == "2024-04-03"
     run(
         "new",
-        "told",
+        "named",
         "--transactions",
         "orders.csv",
         "--yes",
@@ -155,8 +155,8 @@ def test_an_ambiguous_date_is_asked_about_and_refused_where_nobody_answers(proje
         "--currency",
         "eur",
     )
-    told = crm.open_study("told")
-    assert (str(told.as_of), told.currency) == ("2024-03-04", "EUR")
+    named = crm.open_study("named")
+    assert (str(named.as_of), named.currency) == ("2024-03-04", "EUR")
 
 
 def test_columns_can_be_named(project):
@@ -185,7 +185,7 @@ def test_a_check_of_what_cannot_be_used_ends_with_2(project):
     assert "there is no file none.csv" in outcome.stderr
 
 
-def test_cdnow_is_told_to_be_a_closed_cohort():
+def test_the_check_finds_that_cdnow_is_a_closed_cohort():
     outcome = run("check", "cdnow")
     assert outcome.exit_code == 0
     assert "warn: closed cohort: nobody new after 1997-03-25, so a fall" in outcome.output
@@ -208,7 +208,7 @@ def test_both_commands_say_which_states_are_sales(project):
     assert max(map(len, checked.splitlines())) < 160
 
 
-def test_a_currency_that_the_file_does_not_say_is_not_made_up(project):
+def test_an_unknown_currency_is_not_invented(project):
     (project / "orders.csv").write_text("Kunde;Datum;Betrag\n1;31.01.2024;9,50\n2;28.02.2024;8,00\n")
     made = run("new", "shop", "--transactions", "orders.csv", "--yes")
     assert made.exit_code == 0

@@ -1,4 +1,4 @@
-"""What stands around a number: read as what it means, or not read, with the cause."""
+"""Numbers with signs, currencies and units: read as they are meant, or not read, with the cause."""
 
 import random
 import re
@@ -87,7 +87,7 @@ around = st.one_of(
 @given(
     st.lists(st.tuples(around, st.sampled_from(["7", "12.5", "1,234.50"]), around), min_size=20, max_size=80)
 )
-def test_whatever_stands_around_it_a_number_is_itself_or_none(parts):
+def test_a_number_with_anything_around_it_is_read_right_or_not_at_all(parts):
     texts = {f"{before}{digits}{behind}": (before, digits, behind) for before, digits, behind in parts}
     for text, found in zip(texts, read([one.strip() for one in texts], "."), strict=True):
         before, digits, behind = texts[text]
@@ -249,7 +249,7 @@ def test_several_currencies_are_not_added_up_where_none_is_given():
     assert (one.currency, one.quality.rows["amount"][1]) == ("", 12)
 
 
-def test_amounts_that_are_none_are_set_aside_with_their_cause(crm_new):
+def test_unreadable_amounts_are_set_aside_with_their_cause(crm_new):
     amounts = ["9.50"] * 60 + ["5%", "-", "3 pcs", "free"]
     lines = "".join(f"A,2024-01-05,{one}\n" for one in amounts)
     frame = pd.DataFrame(

@@ -245,7 +245,7 @@ def test_a_table_without_rows_is_empty_and_one_without_a_usable_row_is_refused(s
         ).table("leads")
 
 
-def test_what_a_database_writes_for_nothing_is_nothing(shop):
+def test_null_words_of_databases_are_empty_values(shop):
     study = shop(
         service_cases="customer_id,opened,closed,theme,minutes\n1,2024-01-06,NULL,nan,\\N\n2,2024-01-06,NaT,n/a,7\n1,NULL,,,\n"
     )
@@ -293,7 +293,7 @@ def test_consent_in_words_of_several_kinds(shop):
     assert values(study, "customers") == {("consent", "consent is not one of: yes, no"): 3}
 
 
-def test_no_word_means_both_yes_and_no_and_no_spelling_two_words():
+def test_no_word_is_both_yes_and_no_and_no_spelling_has_two_meanings():
     assert not set(YES) & set(NO)
     for contract in OPTIONAL:
         for one in contract.columns:
@@ -356,7 +356,7 @@ def test_keys_that_point_to_nothing_are_counted_and_their_rows_stay(shop):
     assert len(column(study, "service_cases", "customer_id")) == 5
 
 
-def test_without_a_table_of_customers_a_lead_may_become_anybody(shop):
+def test_without_a_table_of_customers_keys_of_leads_are_not_checked(shop):
     study = shop(leads="lead_id,created,channel,customer_id\n1,2024-01-01,TV,50\n")
     assert study.quality.orphans.empty
 
@@ -416,7 +416,7 @@ PEOPLE = (
     "ACME-2,Dan Xylander,dan@example.org,+49 555 0104,never,no,Quellworth\n"
     "ACME-3,Eve Xylander\n"
 )
-TOLD = (
+SURVEYS = (
     "customer_id,date,question,score,comment\n"
     "ACME-1,2024-01-06,nps,9,Zimmerquist was rude\nACME-2,soon,nps,9,Xylander\n"
 )
@@ -434,7 +434,7 @@ def written(folder):
 
 
 def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_path):
-    study = shop(entries=NAMED, customers=PEOPLE, surveys=TOLD)
+    study = shop(entries=NAMED, customers=PEOPLE, surveys=SURVEYS)
     quality, results = study.quality, study.results("01_data_check")
     frames = {
         "people": study.table("customers").to_pandas(),
@@ -455,7 +455,7 @@ def test_nothing_personal_is_in_any_file_that_is_written(shop, own_cache, tmp_pa
 
 
 def test_a_study_may_say_that_personal_columns_are_kept(shop):
-    study = shop("personal_columns: keep", NAMED, customers=PEOPLE, surveys=TOLD)
+    study = shop("personal_columns: keep", NAMED, customers=PEOPLE, surveys=SURVEYS)
     assert column(study, "customers", "name") == ["Zoe Zimmerquist", "Dan Xylander"]
     assert column(study, "customers", "birthday") == [pd.Timestamp("1980-05-17"), None]
     assert column(study, "surveys", "comment") == ["Zimmerquist was rude"]
@@ -570,7 +570,7 @@ def test_what_is_known_from_a_planned_day_is_not_known_before():
     assert seen["outcome_known_on"].tolist() == day
 
 
-def test_a_contact_needs_a_customer_or_a_lead(shop):
+def test_a_contact_without_customer_and_lead_is_set_aside(shop):
     study = shop(
         touchpoints="customer_id,lead_id,date,channel\n1,,2024-01-06,web\n,L1,2024-01-07,search\n"
         ",,2024-01-08,web\n2,L2,2024-01-09,shop\n"

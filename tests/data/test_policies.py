@@ -285,13 +285,13 @@ def test_cancelled_and_failed_orders_in_other_languages():
     ).split()
     rows = [
         ["a", "2024-01-02", place, word] for place, word in enumerate(words, 2)
-    ]  # whose amount tells the word
+    ]  # whose amount shows the word
     shop = study([["a", "2024-01-01", 1, "Bezahlt"], *rows], "customer day paid state", status="state")
     assert used(shop) == [1]
     assert outcomes(shop) == {"cancelled or test order": (len(words), sum(range(2, len(words) + 2)))}
 
 
-def test_every_state_is_said_to_be_a_sale_or_none_and_the_small_ones_are_summed_up():
+def test_every_state_is_listed_as_sale_or_not_and_rare_ones_are_summed_up():
     words = ["paid"] * 30 + ["Storniert"] * 20 + [""] * 15
     words += [word for word in "abcdefgh" for _ in range(3)]  # which makes eleven states
     words += ["cancelled", "i", "i"]

@@ -56,7 +56,7 @@ def test_a_hash_is_that_of_the_id_and_the_secret(shop):
     assert len(ids) == 2
 
 
-def test_the_same_customer_meets_in_every_table(shop):
+def test_the_same_customer_has_the_same_hash_in_every_table(shop):
     study = crm.open_study("shop")
     assert set(study.table("customers").customer_id.to_pandas()) < set(
         study.transactions.customer_id.to_pandas()
@@ -69,11 +69,11 @@ def test_another_secret_gives_other_hashes(shop, monkeypatch):
     assert not first & set(crm.open_study("shop").transactions.customer_id.to_pandas())
 
 
-@pytest.mark.parametrize(("value", "said"), [(None, "is not set"), ("short", "has 5 characters")])
-def test_without_a_secret_nothing_is_read(shop, monkeypatch, value, said):
+@pytest.mark.parametrize(("value", "fault"), [(None, "is not set"), ("short", "has 5 characters")])
+def test_without_a_secret_nothing_is_read(shop, monkeypatch, value, fault):
     if value is None:
         monkeypatch.delenv("CRMLIB_HASH_SECRET")
     else:
         monkeypatch.setenv("CRMLIB_HASH_SECRET", value)
-    with pytest.raises(StudyError, match=f"privacy is 'hash', and CRMLIB_HASH_SECRET {said}"):
+    with pytest.raises(StudyError, match=f"privacy is 'hash', and CRMLIB_HASH_SECRET {fault}"):
         crm.open_study("shop").as_of  # noqa: B018

@@ -1,4 +1,4 @@
-"""Which purchase a return undoes: against a stack walked by hand, row by row."""
+"""Which purchase a return undoes, compared with a plain row-by-row implementation."""
 
 from datetime import datetime, timedelta
 
@@ -52,7 +52,7 @@ def matched(frame, **options):
 
 
 def by_hand(frame):
-    """The rule of the docstring, one row after the other: pairs of an order, other pairs, what is left over."""
+    """The rule of the docstring, row by row: pairs within an order, other pairs, the rest."""
     rows = frame.assign(is_return=frame["amount"] < 0).sort_values(["date", "is_return", "source_row"])
     rows = [row._asdict() | {"day": (row.date - DAY_ZERO).days, "gone": None} for row in rows.itertuples()]
     out, purchases = {}, [row for row in rows if not row["is_return"]]
@@ -94,7 +94,7 @@ def by_hand(frame):
     return out
 
 
-def test_the_last_bought_goes_back_first():
+def test_a_return_undoes_the_latest_purchase_first():
     frame = log([("a", 0, 50, None), ("a", 1, 50, None), ("a", 2, -50, None)])
     assert matched(frame) == {1: (2, None), 2: (None, 1)}
 
@@ -124,7 +124,7 @@ def test_another_customer_is_not_undone():
     assert matched(frame) == {}
 
 
-def test_a_purchase_that_goes_back_later_still_stands_before():
+def test_a_purchase_counts_until_the_day_of_its_return():
     # The partial return of day 2 comes while the purchase of day 1 still stands.
     frame = log([("a", 0, 40, None), ("a", 1, 50, None), ("a", 2, -5, None), ("a", 3, -50, None)])
     assert matched(frame) == {1: (3, None), 2: (None, 1), 3: (None, 1)}
@@ -169,7 +169,7 @@ events = st.lists(
 
 @settings(max_examples=9)
 @given(events)
-def test_equals_the_rule_walked_by_hand(rows):
+def test_matching_equals_the_rule_applied_row_by_row(rows):
     frame = log(rows)
     assert matched(frame) == by_hand(frame)
 
@@ -177,8 +177,8 @@ def test_equals_the_rule_walked_by_hand(rows):
 @pytest.mark.thorough
 @settings(max_examples=6)
 @given(events, st.integers(0, 12))
-def test_what_happens_after_a_day_changes_nothing_before_it(rows, cut):
-    """A log cut off at a day says the same about that day as the whole log does."""
+def test_later_rows_do_not_change_the_result_for_an_earlier_day(rows, cut):
+    """A log cut off at a day gives the same result for that day as the whole log."""
     frame = log(rows)
     until = frame[frame["date"] <= DAY_ZERO + timedelta(days=cut)]
     seen = matched(until)

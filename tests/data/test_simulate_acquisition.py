@@ -1,4 +1,4 @@
-"""How customers come to the simulated firm: what budgets, paths, offers and talk do, on, off and reversed."""
+"""Acquisition in the simulated firm: effects of budgets, paths, offers and word of mouth, on, off and reversed."""
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def test_more_budget_brings_as_many_more_leads_as_the_strength_says(strength):
 
 
 def customers_of(effects, n_customers=20_000):
-    """How many people become customers; lives need not be lived for that."""
+    """How many people become customers; purchases need not be simulated for that."""
     world = world_of(Simulation(n_customers=n_customers, random_state=2, effects=effects))
     people = draw_people(world, np.arange(candidates(n_customers)))
     people = people.take(~people.warm)
@@ -90,7 +90,7 @@ def test_expected_customers_and_leads_are_those_who_come():
 
 @pytest.fixture(scope="module")
 def alone():
-    """A firm without recommendations: who stays away keeps nobody else away."""
+    """A firm without referrals: a customer who is not won costs no other customer."""
     return simulate_firm(1500, 2, random_state=5, effects={"referrals": 0})
 
 
@@ -107,7 +107,7 @@ def test_incremental_customers_are_those_who_are_missing_in_the_world_without_th
     pd.testing.assert_frame_equal(*(of(one.tables["transactions"], both) for one in (alone, off)))
 
 
-def test_money_that_brings_nobody_is_missed_by_nobody(alone):
+def test_channels_without_effect_win_no_incremental_customers(alone):
     idle = alone.counterfactual(spend_response=0, assists=0)
     gained = idle.truth["channels"].set_index("channel")["incremental_customers"]
     assert (gained[list(PAID)] == 0).all()
@@ -117,7 +117,7 @@ def test_money_that_brings_nobody_is_missed_by_nobody(alone):
     )
 
 
-def test_no_rule_of_touches_says_what_a_channel_brings(alone):
+def test_no_attribution_rule_gives_the_true_effect_of_a_channel(alone):
     """Display helps others and price comparison takes what others won; without assists display does not."""
     leads = alone.tables["leads"]
     visits = (
@@ -263,7 +263,7 @@ def test_slips_show_as_public_complaints():
     assert complaints["public"].mean() > 0.2
 
 
-def test_the_first_two_always_come():
+def test_the_first_two_customers_always_join():
     for seed in range(20):
         firm = simulate_firm(2, 1, random_state=seed, effects={"budget_organic": 0, "budget_search": 0})
         assert {"C0000001", "C0000002"} <= set(firm.tables["customers"]["customer_id"])

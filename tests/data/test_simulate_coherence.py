@@ -1,4 +1,4 @@
-"""Every sentence that the simulated firm's tables have to bear out, over many seeds."""
+"""Coherence of the simulated firm's tables, over many seeds."""
 
 from itertools import pairwise
 
@@ -161,7 +161,7 @@ def pairs(rows, date):
     return set(zip(rows["customer_id"], rows[date], strict=True))
 
 
-def test_what_the_treated_got_stands_among_the_contacts(tables):
+def test_contacts_of_the_treated_are_in_the_table_of_contacts(tables):
     trials = tables["experiments"]
     sent = tables["touchpoints"]
     for kind in ("reminder", "birthday", "newsletter"):
@@ -180,7 +180,7 @@ def test_a_birthday_message_comes_on_the_birthday_of_who_agreed(tables):
     assert ((born - day).abs() <= 1).all()
 
 
-def test_two_ids_of_one_person_share_what_tells_a_person(tables):
+def test_two_ids_of_one_person_share_the_personal_columns(tables):
     customers = tables["customers"]
     second = customers[customers["customer_id"].str.startswith("C5")]
     main = customers.set_index("customer_id").loc["C0" + second["customer_id"].str[2:]]
@@ -190,7 +190,7 @@ def test_two_ids_of_one_person_share_what_tells_a_person(tables):
     assert not same[2].all()  # typing errors
 
 
-def test_chance_decides_half_and_half_and_knows_nothing():
+def test_assignment_is_random_and_balanced():
     """Groups of 25 firms: shares of the treated are binomial (one false alarm in 1,000)."""
     squares, degrees = 0.0, 0
     for seed in range(25):

@@ -1,4 +1,4 @@
-"""Worlds that differ in one switch are pairs; the truth is what the equations and the second lives say."""
+"""Effects in the simulated firm: paired worlds that differ in one switch, compared with the stated truth."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,7 @@ def purchases_of(world, customers):
 
 
 def by_themselves(*worlds):
-    """Customers whom nobody recommended in any of these worlds: when a recommender buys, switches can change."""
+    """Customers without a recommender in any of these worlds; the purchases of recommenders depend on switches."""
     found = [set(world.tables["customers"].query("referrer_id.isna()")["customer_id"]) for world in worlds]
     return {one for one in set.intersection(*found) if not one.startswith("C5")}
 
@@ -168,7 +168,7 @@ def arms_of_tables(seed, effects):
 
 
 def arms_of_blocks(seed, effects):
-    """The same without the tables, which would take most of the time."""
+    """As `arms_of_tables`, but without making the tables, which takes most of the time."""
     settings = Simulation(n_customers=250, years=1, effects=effects, random_state=seed)
     found = {}
     for block in blocks(world_of(settings), 250):
@@ -183,7 +183,7 @@ def arms_of_blocks(seed, effects):
     return {name: [np.sort(arm) for arm in arms] for name, arms in found.items()}
 
 
-def test_in_a_world_in_which_nothing_works_a_readout_finds_nothing():
+def test_without_true_effects_the_experiments_show_none():
     """p-values of 200 firms are uniform (one false alarm in 1,000)."""
     for seed in range(3):
         tables, quick = arms_of_tables(seed, {"treatments": 0}), arms_of_blocks(seed, {"treatments": 0})
@@ -196,7 +196,7 @@ def test_in_a_world_in_which_nothing_works_a_readout_finds_nothing():
     assert stats.kstest(found.ravel(), "uniform").pvalue > 0.001
 
 
-def test_in_a_world_in_which_reminders_work_many_customers_show_it():
+def test_a_true_effect_of_reminders_shows_with_many_customers():
     firm = simulate_firm(6000, 1, effects={"reminders": 3}, random_state=2)
     trial = firm.tables["experiments"].query("kind == 'reminder'")
     true = firm.truth["treatments"].query("kind == 'reminder'")
@@ -317,7 +317,7 @@ def test_effects_of_treatments_have_nothing_to_do_with_the_risk_of_leaving():
         ({"leaving": 0, "broken_promises": 1}, "broken_promises is 1, but works through leaving, which is 0"),
     ],
 )
-def test_effects_that_cannot_be_are_refused_by_name(effects, complaint):
+def test_invalid_effects_are_refused_by_name(effects, complaint):
     with pytest.raises(DataError, match=complaint):
         simulate_firm(10, 1, effects=effects)
 
@@ -334,7 +334,7 @@ def test_effects_that_cannot_be_are_refused_by_name(effects, complaint):
         ({"random_state": None}, "random_state is None"),
     ],
 )
-def test_parameters_that_cannot_be_are_refused_by_name(given, complaint):
+def test_invalid_parameters_are_refused_by_name(given, complaint):
     with pytest.raises(DataError, match=complaint):
         simulate_firm(**given)
 

@@ -1,4 +1,4 @@
-"""What keeps customers, whom the firm cares for and what it costs to sell: each link on, off and reversed."""
+"""Causal links of the simulated firm on retention, effort and cost of selling: each on, off and reversed."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def hazard_slope(events, exposure, trait):
 
 
 def risk_of_leaving(found, world, trait_of):
-    """The slope among customers alike in what else the equations say of them."""
+    """The slope with the other variables of the equations held equal."""
     events, exposure, trait = [], [], []
     for block in found:
         people = block.people
@@ -53,7 +53,7 @@ def risk_of_leaving(found, world, trait_of):
 
 @pytest.mark.parametrize("strength", ON_OFF_REVERSED)
 @pytest.mark.parametrize(("switch", "trait"), list(customers.KEEPS.items()))
-def test_who_trusts_succeeds_or_finds_what_was_expected_stays_as_the_strength_says(switch, trait, strength):
+def test_trust_success_and_met_expectations_keep_customers_by_their_strength(switch, trait, strength):
     plain = {
         "broken_promises": 0,
         "slow_replies": 0,
@@ -80,7 +80,7 @@ def years_there(found, world):
 
 @pytest.mark.parametrize("strength", ON_OFF_REVERSED)
 @pytest.mark.parametrize("switch", ["entry_product", "referred_better"])
-def test_who_begins_small_or_is_recommended_stays_as_the_strength_says(switch, strength):
+def test_small_first_products_and_referrals_keep_customers_by_their_strength(switch, strength):
     plain = {"broken_promises": 0, "slow_replies": 0, "treatments": 0, "referral_offer": 0}
     world, found = lives(8000, **plain, **{switch: strength})
 
@@ -102,7 +102,7 @@ def test_who_begins_small_or_is_recommended_stays_as_the_strength_says(switch, s
     assert abs(slope + size * strength) < 4 * error + 0.03
 
 
-def test_trust_goes_with_staying_though_it_keeps_nobody():
+def test_trust_correlates_with_staying_without_a_causal_effect():
     """Restless customers trust less and leave sooner; what surveys show turns round with the switch."""
     found = {}
     for restless in ON_OFF_REVERSED:
@@ -280,7 +280,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("switch", PAIRS)
-def test_what_went_wrong_drives_away_or_keeps_customer_by_customer(switch):
+def test_service_failures_change_the_lifetime_of_each_customer_in_one_direction(switch):
     """The same customers in three worlds: nobody leaves later who is driven away, nobody sooner who is kept."""
     worlds = [lives(2000, referrals=0, **{switch: strength}) for strength in ON_OFF_REVERSED]
     away, neither, kept = (

@@ -1,4 +1,4 @@
-"""Moments of what is simulated against the equations of docs/simulated-firm.md; bounds are four standard errors."""
+"""Moments of the simulated data against the equations of docs/simulated-firm.md; bounds are four standard errors."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_orders_come_at_the_documented_rate():
         assert abs(came - due) < 4 * np.sqrt(variance * due) + 0.005 * due
 
 
-def test_seasons_are_a_matter_of_when_not_of_how_much(plain):
+def test_seasons_move_orders_in_time_without_changing_their_total(plain):
     world, _ = plain
     yearly = world.seasons.totals[:, [365, 730]] / [1, 2]
     assert yearly == pytest.approx(np.ones_like(yearly), abs=0.01)
@@ -123,7 +123,7 @@ def test_returns_and_complaints_come_as_often_as_documented(plain):
         assert abs(came.sum() - chance.sum()) < 4 * np.sqrt((chance * (1 - chance)).sum())
 
 
-def test_heavy_buyers_join_the_programme_by_themselves():
+def test_heavy_buyers_join_the_programme_more_often():
     _, found = firm(6000, loyalty_programme=0)
     rate = joined(block.people.orders_per_year for block in found)
     need = joined(block.people.need for block in found)
@@ -133,7 +133,7 @@ def test_heavy_buyers_join_the_programme_by_themselves():
     assert need[member].mean() > need[~member].mean() + 0.4
 
 
-def test_members_buy_a_tenth_more_and_look_as_if_it_were_far_more():
+def test_members_buy_a_tenth_more_but_a_naive_comparison_shows_far_more():
     with_it, without = (firm(6000, loyalty_programme=strength) for strength in (1, 0))
     orders = [
         joined(np.bincount(block.orders.row, minlength=len(block.people)) for block in found)
@@ -174,7 +174,7 @@ def test_quiet_customers_come_back():
     assert back > 100
 
 
-def test_a_recommender_is_there_and_has_bought_and_not_yet_left():
+def test_a_recommender_is_an_active_buyer():
     for seed in range(5):
         _, found = firm(700, seed=seed)
         people = {int(one): block for block in found for one in block.people.index}

@@ -1,4 +1,4 @@
-"""A simulated firm as a study: made once, whole or not at all, and its truth kept from who analyses."""
+"""A simulated firm as a study: made once, completely or not at all; its truth is hidden from analyses."""
 
 import ast
 import errno

@@ -93,7 +93,7 @@ def test_columns_of_files_are_matched_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "expected"),
     [
         ("ordrs.csv", "did you mean 'orders.csv'"),
         ("orders.xyz", "its file ending is not supported"),
@@ -101,10 +101,10 @@ def test_columns_of_files_are_matched_by_name(tmp_path):
         ("nowhere/orders.csv", "the folder does not exist"),
     ],
 )
-def test_what_is_not_there_is_named_with_what_is(source, said, tmp_path):
+def test_a_missing_source_is_named_with_what_exists(source, expected, tmp_path):
     csv(tmp_path / "orders.csv")
     (tmp_path / "orders.xyz").write_text("x")
-    with pytest.raises(DataError, match=said.replace("*", r"\*")):
+    with pytest.raises(DataError, match=expected.replace("*", r"\*")):
         open_table(source, base=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Whatever stands where a study, a frame or a file belongs: it is read, or refused in the user's own terms."""
+"""Wrong inputs in place of a study, frame or file: they are read, or refused in terms that the user knows."""
 
 import bz2
 import datetime as dt
@@ -60,7 +60,7 @@ PAGE = "holds a web page, not a table; open it in a spreadsheet program and save
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         (
             "two.zip",
@@ -108,14 +108,14 @@ PAGE = "holds a web page, not a table; open it in a spreadsheet program and save
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_cause_and_cure(
-    tmp_path, monkeypatch, name, content, said
+    tmp_path, monkeypatch, name, content, expected
 ):
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     done = CliRunner().invoke(main, ["new", "shop", "--transactions", name, "--yes"])
     assert done.exit_code == 2, done.output
-    assert said in in_own_words(done.stderr)
+    assert expected in in_own_words(done.stderr)
     if name != "header.csv":
         assert name.removesuffix(".gz") in done.stderr
     assert not (tmp_path / "data" / "shop").exists()
@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_cause_and_cure(
         ("array.json", FRAME.to_json(orient="records").encode()),
     ],
 )
-def test_what_a_reader_is_there_for_is_read(tmp_path, name, content):
+def test_valid_files_with_unusual_endings_are_read(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert open_table(tmp_path / name).customer_id.to_pandas().tolist() == ["A", "B"]
 
@@ -187,7 +187,7 @@ def test_frames_of_any_kind_are_read(frame):
 
 
 @pytest.mark.parametrize(
-    ("study", "said"),
+    ("study", "expected"),
     [
         (
             None,
@@ -201,22 +201,22 @@ def test_frames_of_any_kind_are_read(frame):
         ("", "no data//study.yaml in this folder or above"),
     ],
 )
-def test_what_is_no_study_is_refused_at_once(study, said):
+def test_anything_but_a_study_is_refused_at_once(study, expected):
     with pytest.raises(StudyError) as caught:
         crm.open_study(study)
-    assert said in in_own_words(str(caught.value))
+    assert expected in in_own_words(str(caught.value))
 
 
 def test_a_path_to_something_else_is_refused(tmp_path):
     (tmp_path / "orders.parquet").write_bytes(parquet())
     (tmp_path / "study.yml").write_bytes(bytes(range(256)))
-    for path, said in (
+    for path, expected in (
         (tmp_path, "there is no file"),
         (tmp_path / "study.yml", "is no study file: a byte of it is no text in UTF-8"),
     ):
         with pytest.raises(CrmError) as caught:
             crm.open_study(path)
-        assert said in in_own_words(str(caught.value))
+        assert expected in in_own_words(str(caught.value))
     done = CliRunner().invoke(main, ["report", str(tmp_path / "orders.parquet")])
     assert done.exit_code == 2
     assert "is not a study but a data file" in done.output

@@ -294,7 +294,7 @@ def test_spend_without_customers_and_customers_without_spend_in_words():
     assert table.loc["organic", "cac"] == 0
 
 
-def test_more_clicks_than_impressions_are_left_out_and_said():
+def test_rows_with_more_clicks_than_impressions_are_left_out_and_reported():
     spend = pd.concat(
         [
             spend_of(100, impressions=1000.0, clicks=50.0),
@@ -307,7 +307,7 @@ def test_more_clicks_than_impressions_are_left_out_and_said():
     assert "more clicks than impressions" in row["remark"]
 
 
-def test_a_purchase_before_the_lead_tells_no_time_to_close():
+def test_a_purchase_before_the_lead_gives_no_time_to_close():
     early = leads_of(5, 5, created="2024-07-01", after=-30).assign(interested_on=pd.NaT)
     early["lead_id"] = "e" + early["lead_id"]
     row = firm_of(pd.concat([leads_of(20, 10), early]), spend_of(100)).funnel().iloc[0]
@@ -329,7 +329,7 @@ def test_a_lead_won_twice_is_one_and_a_customer_of_two_leads_too():
     }  # fmt: skip
 
 
-def test_a_refund_is_taken_off_and_said():
+def test_a_refund_is_subtracted_and_reported():
     spend = pd.concat([spend_of(500), spend_of(-100)])
     row = firm_of(leads_of(20, 10), spend).cost_per_customer().set_index("channel").loc["search"]
     assert row["cac"] == pytest.approx(40)
@@ -396,7 +396,7 @@ def test_the_chance_of_open_prospects_is_that_of_their_stage_and_age():
     assert won[best].mean() > 2 * won[~best].mean()
 
 
-def test_a_trend_is_told_from_seasons():
+def test_a_trend_is_separated_from_seasons():
     months = pd.Series(pd.date_range("2021-01-01", periods=48, freq="MS"))
     random, hits = np.random.default_rng(3), 0
     season = 0.1 * np.sin(months.dt.month / 2)

@@ -108,7 +108,7 @@ def test_prospects_without_channel_and_contacts_without_prospect():
     )
 
 
-def test_where_more_came_back_than_was_spent_no_cost_is_told():
+def test_refunds_larger_than_spend_give_no_cost():
     leads, log, spend, _ = firm()
     back = spend[spend["channel"] == "ads"].assign(amount=-2000.0)
     row = chapter(leads, log, pd.concat([spend, back])).cost_per_customer().set_index("channel").loc["ads"]

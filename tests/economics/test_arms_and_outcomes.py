@@ -66,7 +66,7 @@ def test_money_per_unit_is_given_by_outcome(mails):
 
 
 @pytest.mark.parametrize("cost", ["no column", "one is missing"])
-def test_without_a_cost_nothing_is_said_to_pay(mails, cost):
+def test_without_a_cost_no_treatment_is_called_profitable(mails, cost):
     priced = mails if cost == "no column" else mails.assign(cost=np.where(mails.index == 0, np.nan, 0.01))
     priced = priced.assign(group=priced["group"].where(priced.index > 0, "Mens E-Mail"))
     row = crm.read_experiments(priced, outcome="visit", control="No E-Mail", value_per_unit=5.0).iloc[0]

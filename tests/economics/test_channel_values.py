@@ -90,7 +90,7 @@ def test_what_is_returned_later_is_expected_of_later_purchases_too():
     assert less == pytest.approx(0.8 * channel_values(data, margin=0.4)["worth"][0], rel=0.03)
 
 
-def test_parameters_that_the_data_do_not_tell_are_not_drawn_far_away():
+def test_weakly_identified_parameters_are_not_drawn_far_away():
     """Of customers of a few weeks the dropout is not known: draws stay where the models can be computed."""
     young = customers({"a": 60, "b": 60}, seed=4, age=12.0)
     model = crm.BetaGeoModel(time_unit="W").fit(young)

@@ -72,7 +72,7 @@ def test_a_message_that_does_nothing_is_sent_to_nobody(firm):
     assert "No difference between customers can be shown" in found.sentence
 
 
-def test_too_few_customers_are_said_and_not_modelled(firm):
+def test_too_few_customers_are_reported_and_not_modelled(firm):
     tables = firm.tables
     few = tables["experiments"].groupby(["experiment", "group"]).head(100)
     found = crm.campaign_from_experiment(

@@ -140,7 +140,7 @@ def _brought(seed: int, tired: float) -> dict[int, float]:
     return {place: float(total[then == place].mean()) for place in (0, 1)}
 
 
-def test_a_chain_without_memory_is_hardly_ever_said_to_have_one() -> None:
+def test_a_chain_without_memory_is_rarely_reported_to_have_memory() -> None:
     worlds = 200
     found = [memory(chain_of(300, 10, seed), NAMES)["memory"].any() for seed in range(worlds)]
     assert np.mean(found) <= 0.11  # two tests of two states, each corrected for the states: 10 % at most
@@ -345,7 +345,7 @@ def test_a_young_log_says_why_it_has_no_moves(rows: list) -> None:
     assert young.buyers()["new"].tolist() == [len(rows)]
 
 
-def test_no_complete_month_and_no_log_are_told() -> None:
+def test_no_complete_month_and_no_log_are_reported() -> None:
     early = crm.LifeCycle(log_of(("a", "2024-01-10", 10)), "2024-01-20")
     assert early.states().reason
     assert early.key_figures() == {}
@@ -425,7 +425,7 @@ def test_stages_of_the_known_firm_differ_by_type_and_count_everybody(firm, life)
     assert (found["reached"] <= found["entered"]).all()
 
 
-def test_one_product_and_no_types_are_told() -> None:
+def test_one_product_and_no_types_are_reported() -> None:
     assert "product_type" in crm.LifeCycle(cdnow_sample(), "1998-06-30").stages().reason
 
 

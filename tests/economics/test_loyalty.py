@@ -79,7 +79,7 @@ def waiting_world(seed, *, hurry=1.0):
 
 
 @pytest.mark.thorough
-def test_nobody_is_said_to_hurry_who_does_not():
+def test_no_points_pressure_is_reported_where_there_is_none():
     held = 0
     for seed in range(15):
         found = points_pressure(*waiting_world(seed), as_of="2028-12-31").iloc[0]
@@ -153,7 +153,7 @@ def firms():
     }
 
 
-def told_and_true(firm):
+def reported_and_true(firm):
     """What the tables say of purchases per member and month, and what the programme did."""
     ledger = firm.tables["loyalty_ledger"]
     found, without = (
@@ -168,14 +168,14 @@ def told_and_true(firm):
 
 @pytest.mark.thorough
 def test_on_the_simulated_firm_matching_finds_the_truth_where_nothing_unseen_selects(firms):
-    found, truth = told_and_true(firms[0.0])
+    found, truth = reported_and_true(firms[0.0])
     assert found.loc["matched", "low"] < truth < found.loc["matched", "high"]
     assert found.loc["after joining", "low"] > truth
 
 
 @pytest.mark.thorough
 def test_on_the_simulated_firm_an_unseen_need_keeps_even_the_matched_uplift_too_high(firms):
-    found, truth = told_and_true(firms[1.0])
+    found, truth = reported_and_true(firms[1.0])
     naive, matched = found.loc["after joining", "difference"], found.loc["matched", "difference"]
     assert truth < matched < naive
     assert matched - truth < 0.7 * (naive - truth)

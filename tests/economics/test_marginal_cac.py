@@ -106,21 +106,21 @@ def test_no_effect_is_an_infinite_cost():
         assert np.isinf(row["marginal_cac"]) if nobody else np.isnan(row["marginal_cac"])
 
 
-def test_constant_budgets_tell_nothing():
+def test_constant_budgets_give_no_estimate():
     table = cost(*firm(budgets="constant"))
     assert table["verdict"].str.startswith("cannot be told: its budget hardly changes").all()
     assert table[["marginal_cac", "own_cac"]].isna().all(axis=None)
     assert "cannot be told" in marginal_cac(*firm(budgets="constant"), as_of="2025-06-30").attrs["finding"]
 
 
-def test_spend_per_prospect_tells_nothing():
+def test_spend_per_prospect_gives_no_estimate():
     leads, spend = firm()
     many = leads[leads["channel"] == "a"].groupby(leads["created"].dt.to_period("M")).size().to_numpy()
     spend.loc[spend["channel"] == "a", "amount"] = 5.0 * many
     assert cost(leads, spend).loc["a", "verdict"].startswith("cannot be told: it is paid per prospect")
 
 
-def test_few_months_tell_nothing():
+def test_few_months_give_no_estimate():
     leads, spend = firm()
     late = pd.Timestamp("2024-04-01")
     table = cost(leads[leads["created"] >= late], spend[spend["date"] >= late])

@@ -186,7 +186,7 @@ class TestReversal:
 
     @settings(max_examples=30)
     @given(st.floats(0.3, 0.94), st.floats(0.03, 0.3), st.floats(0, 150), st.floats(0, 5))
-    def test_the_claim_holds_exactly_where_it_is_said_to(
+    def test_the_claim_holds_exactly_where_the_formula_says(
         self, r: float, i: float, cost: float, programme: float
     ) -> None:
         terms = RetentionTerms(100, r, i, cost, programme)
@@ -329,7 +329,7 @@ class TestClaim:
             ({"acquisition_cost": 500}, "a percentage rise is undefined"),
         ],
     )
-    def test_what_cannot_be_tested_is_said(self, given: dict, message: str) -> None:
+    def test_what_cannot_be_tested_is_reported(self, given: dict, message: str) -> None:
         found = retention_claim(**(FIRM | given))
         assert found.finding.verdict == "cannot be tested"
         assert message in found.finding.sentence

@@ -87,7 +87,7 @@ class TestBuyers:
         )
         assert known.value_per_customer == pytest.approx(20.0)
 
-    def test_without_a_margin_nothing_is_said_of_profit(self, log: pd.DataFrame) -> None:
+    def test_without_a_margin_profit_is_not_mentioned(self, log: pd.DataFrame) -> None:
         revenue = log.drop(columns="cost")
         case = crm.buyers_case(revenue, as_of=DAY, period="92D", acquisition_cost=10, programme_cost=1)
         points = case.worth_of_points()
@@ -232,12 +232,12 @@ class TestSpending:
         assert found.table["value"].iloc[0] == pytest.approx(case.terms.steps()["gross"].iloc[0])
         assert found.table["value"].iloc[0] == pytest.approx(here, rel=2e-3)  # read off a grid of points
 
-    def test_what_is_missing_is_said(self, case) -> None:
+    def test_missing_tables_are_reported(self, case) -> None:
         found = crm.spending_readout(case, None, None, as_of=DAY)
         assert found.table.empty
         assert found.sentences == ("Not measured: no table leads, marketing_spend.",)
 
-    def test_leads_of_last_month_are_too_young_to_tell(self) -> None:
+    def test_leads_of_last_month_are_too_recent_to_count(self) -> None:
         leads = pd.DataFrame({"created": [pd.Timestamp("2024-12-03")], "won_on": [pd.NaT]})
         spend = pd.DataFrame({"date": [pd.Timestamp("2024-12-01")], "amount": [10.0]})
         found = prospects_by_month(leads, spend, as_of=DAY)

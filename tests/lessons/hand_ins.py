@@ -1,4 +1,4 @@
-"""Hand-ins made up for the tests: a lesson as a student might send it back."""
+"""Example hand-ins: a lesson as a student might send it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each exercise knows its right answer and its mistakes; it gives a hint to a mistake and never the answer."""
+"""Exercises: right answers and known mistakes are recognised; a hint never contains the answer."""
 
 import os
 from dataclasses import replace
@@ -21,7 +21,7 @@ def firm(request):
     return lesson_firm(request.param)
 
 
-def test_there_are_two_in_each_of_fourteen_lessons():
+def test_each_of_fourteen_lessons_has_two_exercises():
     assert set(EXERCISES) == {f"{lesson}.{place}" for lesson in range(1, 15) for place in (1, 2)}
     assert hints().keys() == EXERCISES.keys()
 
@@ -34,27 +34,27 @@ def known(number, firm):
 
 
 @EACH
-def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
+def test_the_right_answer_passes_and_each_known_mistake_gets_its_hint(number, firm, known):
     one, right, mistakes = known
     assert crm.check(number, right, firm).right
-    assert one.judge(firm, np.float64(right)).said == "Right."
+    assert one.judge(firm, np.float64(right)).feedback == "Right."
     assert len(mistakes) >= 2
     assert mistakes.keys() == hints()[number].keys()
     for name, wrong in mistakes.items():
         checked = one.judge(firm, wrong)
-        assert (checked.right, checked.said) == (False, hints()[number][name]), name
+        assert (checked.right, checked.feedback) == (False, hints()[number][name]), name
     # a number just outside the tolerance is wrong
     assert one.tolerance <= 0.005
     assert not one.judge(firm, right * (1 + 2.5 * one.tolerance)).right
     assert one.judge(firm, right * (1 + 0.9 * one.tolerance)).right
-    # nothing that is said has the answer
-    said = [*hints()[number].values(), one.judge(firm, 1.7 * right + 0.31).said]
+    # no feedback contains the answer
+    feedback = [*hints()[number].values(), one.judge(firm, 1.7 * right + 0.31).feedback]
     numbers = {f"{right:.{digits}f}" for digits in range(2, 5)}
-    assert not [text for text in said for answer in numbers if answer in text.split()]
+    assert not [text for text in feedback for answer in numbers if answer in text.split()]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         ("many", "The answer is a text; give a number."),
         (None, "There is no answer yet; give a number."),
@@ -70,15 +70,15 @@ def test_right_is_right_and_each_mistake_gets_its_hint(number, firm, known):
     ],
     ids=str,
 )
-def test_an_answer_of_any_type_gets_words(answer, said):
+def test_an_answer_of_any_type_gets_feedback(answer, expected):
     checked = crm.check("2.1", answer)
     assert not checked.right
-    assert checked.said.startswith(said)
+    assert checked.feedback.startswith(expected)
 
 
-def test_per_cent_instead_of_a_share():
+def test_per_cent_instead_of_a_share_gets_a_hint():
     right, _mistakes = EXERCISES["2.1"].reference(lesson_firm())
-    assert "hundred times too much" in crm.check("2.1", 100 * right).said
+    assert "hundred times too much" in crm.check("2.1", 100 * right).feedback
 
 
 def test_the_practice_firm_is_the_default():

@@ -1,4 +1,4 @@
-"""Hand-ins with known faults are graded or refused in words, and none of them spoils the others."""
+"""Grading: hand-ins with known faults are graded or refused with a reason, and none affects the others."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ def test_a_deleted_cell_counts_as_blank():
     assert sources(found).count("") == 1
 
 
-def test_of_a_copied_cell_the_last_one_with_an_answer_counts():
+def test_the_last_answer_of_a_copied_cell_counts():
     notebook = solved()
     place = notebook["cells"].index(cell_of(notebook, "exercise-1-1"))
     given = cell_of(blank(), "exercise-1-1")
@@ -71,7 +71,7 @@ def test_moved_cells_are_put_back_and_added_cells_stay_where_they_were():
     assert [one for one in order if one != "help = 1"] == sources(put(solved()))
 
 
-def test_what_is_given_cannot_be_changed():
+def test_given_cells_cannot_be_changed():
     notebook = solved()
     for cell in notebook["cells"]:
         if "parameters" in cell["metadata"].get("tags", ()):
@@ -88,7 +88,7 @@ def test_cells_that_lost_their_metadata_are_known_by_their_id():
     assert sources(put(notebook)) == sources(put(solved()))
 
 
-def test_a_hand_in_as_vs_code_saves_it(tmp_path):
+def test_a_hand_in_saved_by_vs_code_is_read(tmp_path):
     """Lines in lists, sorted keys, new cells without metadata, another name of the kernel; names and ids are kept."""
     notebook = solved()
     for cell in notebook["cells"]:
@@ -123,10 +123,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_hand_in_is_refused_in_words(tmp_path, what):
-    text, said = REFUSED[what]
+def test_a_file_that_is_no_hand_in_is_refused_with_a_reason(tmp_path, what):
+    text, feedback = REFUSED[what]
     hand_in(tmp_path, "s", text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=feedback):
         read_cells(tmp_path / "s" / "01_purchase_log.ipynb")
 
 
@@ -222,7 +222,7 @@ def graded(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("student", "exercise", "points", "said"),
+    ("student", "exercise", "points", "feedback"),
     [
         ("best", "1.1", "1", "Right."),
         ("best", "1.2", "1", "Right."),
@@ -240,17 +240,17 @@ def graded(tmp_path_factory):
         ("unknown", "", "0", "none of the lessons"),
     ],
 )
-def test_what_each_hand_in_gets(graded, student, exercise, points, said):
+def test_each_hand_in_gets_its_points_and_feedback(graded, student, exercise, points, feedback):
     row = graded[1][student, exercise]
     assert row["points"] == points
     assert row["of"] == {"recommendation": "10", "": "0" if student == "unknown" else "12"}.get(exercise, "1")
-    assert said in row["said"]
+    assert feedback in row["feedback"]
 
 
 @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only Linux limits memory and files")
 def test_memory_is_limited_and_the_key_cannot_be_read(graded):
-    assert "MemoryError" in graded[1]["spy", "1.2"]["said"]
-    assert graded[1]["spy", "1.1"]["said"] == "The answer is a text; give a number."  # it is "refused"
+    assert "MemoryError" in graded[1]["spy", "1.2"]["feedback"]
+    assert graded[1]["spy", "1.1"]["feedback"] == "The answer is a text; give a number."  # it is "refused"
 
 
 def test_each_student_gets_a_page_with_the_memo_and_a_question(graded):

@@ -1,4 +1,4 @@
-"""The lessons have their form, their solutions are right, and the students' edition is theirs without the solutions."""
+"""Lessons: their form, right solutions, and a students' edition without the solutions."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def shell(tmp_path, monkeypatch):
     one.reset(new_session=False)
 
 
-def test_there_are_fourteen_of_which_ten_are_core_and_four_memos_are_graded():
+def test_fourteen_lessons_ten_of_them_core_and_four_graded_memos():
     about = [lesson(number)["metadata"]["crmlib_lesson"] for number in LESSONS]
     assert [one["number"] for one in about] == list(range(1, 15))
     assert sum(one["core"] for one in about) == 10

@@ -192,7 +192,7 @@ class TestOptions:
         assert not hasattr(model, "params_")
 
     @pytest.mark.parametrize(("time_unit", "periods"), [("D", 78), ("M", 18)])
-    def test_other_units_tell_the_same_story(self, sample, sample_log, time_unit, periods):
+    def test_other_time_units_give_the_same_result(self, sample, sample_log, time_unit, periods):
         found = backtest(
             sample_log, calibration_end=END, as_of=AS_OF, models=[BetaGeoModel()], time_unit=time_unit
         )

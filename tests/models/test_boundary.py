@@ -62,7 +62,7 @@ def test_a_fit_within_its_bounds_keeps_its_intervals():
     assert model.confint().notna().all(axis=None)
 
 
-def test_forecasts_that_differ_by_nothing_to_be_seen_are_not_told_apart():
+def test_forecasts_without_a_visible_difference_tie():
     random = np.random.default_rng(0)
     chance = random.uniform(0.02, 0.06, 20_000)
     happened = random.random(20_000) < chance

@@ -96,7 +96,7 @@ def test_one_class_few_customers_and_no_label_are_refused(firm):
         crm.ChurnModel().p_churn(firm)
 
 
-def test_what_is_left_out_is_said(firm):
+def test_left_out_columns_are_reported(firm):
     odd = firm.assign(
         country="DE",
         empty=np.nan,
@@ -158,7 +158,7 @@ def test_a_leak_is_refused_or_kept_as_asked(firm):
     assert "closed" in crm.ChurnModel("logistic").fit(leaking, keep_leaks=True).kinds
 
 
-def test_redundant_columns_are_told_apart_from_leaks(firm):
+def test_redundant_columns_are_distinguished_from_leaks(firm):
     total = firm["tenure"] * firm["price"]
     frame = firm.assign(
         total=total.round(2), cents=100 * firm["price"] + 700, terms=firm["contract"].str.lower()
@@ -218,7 +218,7 @@ def test_the_truth_is_found_on_new_customers(linear):
 
 
 @pytest.mark.parametrize("kind", ["linear", "trees"])
-def test_missing_and_unseen_values_are_scored_and_said(kind, request, firm):
+def test_missing_and_unseen_values_are_scored_and_reported(kind, request, firm):
     model = request.getfixturevalue(kind)
     odd = firm.head(4).assign(contract=["Lifetime", None, "One year", "Lifetime"], tenure=[5, 5, np.nan, 5])
     p = model.p_churn(odd)
@@ -259,7 +259,7 @@ def test_shapley_values_of_trees_add_up_and_spare_what_says_nothing(firm, trees)
     assert explained_by(trees.estimator_) == "exact: Shapley values of the trees (package shap)"
 
 
-def test_without_the_package_trees_are_explained_by_the_linear_model_and_it_is_said(firm, trees, monkeypatch):
+def test_without_the_package_trees_are_explained_by_the_linear_model_with_a_note(firm, trees, monkeypatch):
     monkeypatch.setattr(reasons_module, "find_spec", lambda name: None)
     found = trees.contributions(firm)
     assert np.isfinite(found.to_numpy()).all()

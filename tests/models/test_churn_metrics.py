@@ -35,7 +35,7 @@ def test_calibration_line_is_a_logistic_regression():
 
 
 @pytest.mark.parametrize(("power", "slope"), [(0.5, 2.0), (1.0, 1.0), (2.0, 0.5)])
-def test_slope_tells_timid_from_extreme(power, slope):
+def test_the_slope_separates_timid_from_extreme_forecasts(power, slope):
     """Standard error of the slope: 0.02 × its size, so a false alarm of this test has a chance below 1e-4."""
     random = np.random.default_rng(5)
     log_odds = random.normal(-1, 1.5, 20_000)

@@ -61,7 +61,7 @@ def test_who_can_be_kept_has_stayed_and_is_scored_by_a_model_that_had_not_seen_t
     assert telco.at_risk.notes[0].startswith("Method for the reasons: exact")
 
 
-def test_a_purchase_log_tells_who_is_overdue():
+def test_a_purchase_log_shows_who_is_overdue():
     study = crm.open_study("cdnow-sample")
     log, day = study.transactions, study.as_of
     models = [crm.ParetoNBDModel(), crm.ModifiedBetaGeoModel()]

@@ -120,7 +120,7 @@ def test_weight_stands_for_repeated_rows() -> None:
     assert weighted.standard_errors_ == pytest.approx(twice.standard_errors_, rel=1e-5)
 
 
-def test_heavy_tail_predicts_no_negative_money_and_is_said() -> None:
+def test_a_heavy_tail_gives_no_negative_spend_and_a_warning() -> None:
     data = simulate(3000, 11, p=2.0, q=0.6, v=5.0)
     model = GammaGammaModel().fit(data)
     spend = model.expected_customer_spend(data)

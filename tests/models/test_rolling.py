@@ -101,7 +101,7 @@ def test_unknown_names_are_refused(found):
         found.choose("BGNBD")
 
 
-def test_without_a_purchase_in_a_horizon_there_is_no_error_to_tell():
+def test_without_a_purchase_in_a_horizon_there_is_no_error():
     world, end, as_of = beta_geo_world(400, seed=7)
     silent = world[world["date"] <= pd.Timestamp(end)]
     terms = {"horizon": "26W", "step": "26W", "models": [BetaGeoModel()]}
@@ -152,7 +152,7 @@ def test_fewer_than_three_origins_correct_nothing(found):
     assert learn_from_origins(errors.iloc[:3], 182).correction > 1
 
 
-def test_what_was_made_worse_on_the_last_origin_is_said(found):
+def test_what_got_worse_at_the_last_origin_is_reported(found):
     index = pd.date_range("2024-01-01", periods=4, freq="91D")
     worse = learn_from_origins(pd.DataFrame({"BG/NBD": [-0.2, -0.2, -0.2, 0.1]}, index), 91)
     assert worse.sentence.endswith(

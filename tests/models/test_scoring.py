@@ -49,7 +49,7 @@ def test_scores_are_those_in_memory(source: Path, model) -> None:
         np.testing.assert_allclose(after[column], expected, rtol=1e-9)
 
 
-def test_histories_that_share_a_number_are_told_apart(source: Path, monkeypatch) -> None:
+def test_histories_that_share_a_number_are_distinguished(source: Path, monkeypatch) -> None:
     monkeypatch.setattr(scoring, "_SAME_HISTORY", ("c.T = s.T", scoring._SAME_HISTORY[1]))
     rows = BG.score_parquet(source, source.with_name("scored.parquet"), future_t="39W")
     before, after = scored(source)

@@ -137,7 +137,7 @@ def test_intervals_cover_what_chance_allows() -> None:
     assert ((low <= covered) & (covered <= high)).all(), covered
 
 
-def test_one_rate_for_all_is_said() -> None:
+def test_one_rate_for_all_customers_is_reported() -> None:
     found = ShiftedBetaGeoModel().fit(1e6 * 0.8 ** np.arange(10))
     np.testing.assert_allclose(found.expected_retention_rate([1, 5, 20]), 0.8, atol=1e-3)
     assert "constant retention rate" in str(found.diagnosis_)

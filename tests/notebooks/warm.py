@@ -128,8 +128,8 @@ def run_notebook(path: Path, plan: Plan, run: Path) -> Ended:
         "after": None,
     }
     page = notebook_page(executed, metrics=metrics, pages=set(), **around)
-    said = [f"{one.category.__name__}: {one.message} ({one.filename}, {one.lineno})" for one in heard]
-    return Ended(path.stem, "ok", metrics["headline"], (*said, *_no_numbers(_words(page))), page)
+    shown = [f"{one.category.__name__}: {one.message} ({one.filename}, {one.lineno})" for one in heard]
+    return Ended(path.stem, "ok", metrics["headline"], (*shown, *_no_numbers(_words(page))), page)
 
 
 def _run_cell(source: str, names: dict[str, Any]) -> list[dict[str, Any]]:

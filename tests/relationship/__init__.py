@@ -1,1 +1,1 @@
-"""Page one: the list, the sentences and the decisions behind it."""
+"""Tests of the relationship room: page one, its lists, forecasts, claims and scorecards."""

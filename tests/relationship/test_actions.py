@@ -1,4 +1,4 @@
-"""The one list and the list to thank: who is on it, in which order, with which money."""
+"""The list to contact and the list to thank: who is on it, in which order, with which money."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_effect_without_a_margin_is_no_gain():
     assert "expected_gain" not in customers_to_win_back(WINNABLE, SPEND, effect=Effect(0.1, 0.8))
 
 
-def test_where_no_contact_pays_nobody_is_listed_and_the_reason_is_said():
+def test_where_no_contact_pays_nobody_is_listed_and_the_reason_is_given():
     found = customers_to_win_back(WINNABLE, SPEND, margin=0.5, effect=Effect(0.01, 99.0))
     assert why_none(found) == "a contact costs more than it is expected to bring"
 
@@ -99,7 +99,7 @@ def test_an_effect_is_measured_only_beyond_chance_and_with_its_cost():
     assert measured_effect(log, test.iloc[:0], as_of="2024-06-30") is None
 
 
-def test_thanks_go_to_the_best_who_buy_as_ever():
+def test_thanks_go_to_the_best_customers_with_regular_purchases():
     """Of 30 customers the best three: one is silent beyond the own gap, one has bought twice only."""
     rows = []
     for number in range(30):
@@ -145,7 +145,7 @@ def test_nobody_is_on_both_lists_of_a_real_firm():
     assert np.all(np.diff(thanked["spent"]) <= 0)
 
 
-def test_where_nobody_leaves_nobody_is_listed_for_money_that_is_not_at_risk():
+def test_without_churn_nobody_is_listed():
     """Customers who buy at random for ever: some are called overdue by mistake, the model sees next to nobody leave."""
     random = np.random.default_rng(5)
     days = [np.cumsum(random.exponential(1 / rate, 60)) for rate in random.gamma(1.0, 0.01, 600)]
@@ -161,7 +161,7 @@ def test_where_nobody_leaves_nobody_is_listed_for_money_that_is_not_at_risk():
     assert why_none(found) or found["revenue_at_risk"].min() >= 0.01 * 20
 
 
-def test_contracts_are_listed_by_gain_whatever_order_they_come_in():
+def test_contracts_are_sorted_by_gain():
     rows = pd.DataFrame(
         {
             "customer_id": ["a", "b"],

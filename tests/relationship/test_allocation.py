@@ -1,4 +1,4 @@
-"""Who gets which action within a budget, against every possible choice; and who is left out by chance."""
+"""The choice of actions within a budget, compared with every possible choice; and the random holdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crmlib.relationship.allocation import NOBODY, best_actions, hold_out, plan_
 
 
 def by_brute_force(gain, cost, budget):
-    """The most that any choice of one option or none per customer gains."""
+    """The largest gain of all choices of at most one option per customer."""
     best = 0.0
     for choice in itertools.product(range(-1, gain.shape[1]), repeat=len(gain)):
         picked = [(who, option) for who, option in enumerate(choice) if option >= 0]
@@ -28,7 +28,7 @@ def by_brute_force(gain, cost, budget):
 
 
 def by_linear_programme(gain, cost, budget):
-    """The same with shares of options allowed."""
+    """The largest gain if shares of options are allowed."""
     usable = np.where(np.isfinite(gain), gain, 0.0)
     one_each = np.kron(np.eye(len(gain)), np.ones(gain.shape[1]))
     limits = np.vstack([one_each, cost.ravel()])
@@ -41,7 +41,7 @@ SIZES = st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(0, 10_000), 
 
 @given(SIZES)
 @settings(max_examples=120)
-def test_the_choice_holds_the_budget_and_its_bound_is_that_of_the_linear_programme(size):
+def test_the_choice_keeps_the_budget_and_its_bound_is_that_of_the_linear_programme(size):
     people, options, seed, budget = size
     random = np.random.default_rng(seed)
     gain = random.integers(-2, 9, (people, options)).astype(float)
@@ -58,7 +58,7 @@ def test_the_choice_holds_the_budget_and_its_bound_is_that_of_the_linear_program
     assert found.bound == pytest.approx(by_linear_programme(gain, cost, budget))
 
 
-def test_with_many_customers_the_gap_is_next_to_nothing():
+def test_with_many_customers_the_optimality_gap_is_tiny():
     random = np.random.default_rng(3)
     gain, cost = random.gamma(2.0, 5.0, (20_000, 4)), random.uniform(0.2, 5.0, (20_000, 4))
     found = best_actions(gain, cost, budget=9_000.0)
@@ -74,13 +74,13 @@ def test_a_capacity_takes_the_customers_with_the_largest_gains():
 
 
 @pytest.mark.parametrize("limit", [{"budget": 0.0}, {"capacity": 0}])
-def test_nothing_to_spend_chooses_nobody_who_costs_something(limit):
+def test_a_budget_of_zero_chooses_no_customer_with_a_cost(limit):
     found = best_actions(np.full((3, 2), 5.0), np.ones((3, 2)), **limit)
     assert found.option.tolist() == [NOBODY] * 3
     assert (found.gain, found.bound, found.gap) == (0.0, 0.0, 0.0)
 
 
-def test_what_costs_nothing_needs_no_budget():
+def test_options_without_cost_need_no_budget():
     found = best_actions(np.array([[5.0, 9.0]]), np.array([[0.0, 2.0]]), budget=0.0)
     assert found.option.tolist() == [0]
 
@@ -91,7 +91,7 @@ def test_one_large_option_beats_many_small_ones():
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "expected"),
     [
         ({"budget": 1.0, "capacity": 2}, "give one of them"),
         ({"budget": -1.0}, "budget is -1.0"),
@@ -99,8 +99,8 @@ def test_one_large_option_beats_many_small_ones():
         ({"capacity": -3}, "capacity is -3"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(limits, said):
-    with pytest.raises(CrmError, match=said):
+def test_invalid_limits_are_refused(limits, expected):
+    with pytest.raises(CrmError, match=expected):
         best_actions(np.ones((2, 2)), np.ones((2, 2)), **limits)
 
 
@@ -111,7 +111,7 @@ def people(count: int, strata: int = 3) -> pd.DataFrame:
     )
 
 
-def test_the_same_key_draws_the_same_and_another_key_another():
+def test_the_draw_depends_on_the_key_alone():
     rows = people(600)
     again = hold_out(rows.sample(frac=1, random_state=4), 0.2, key="a")
     first = hold_out(rows, 0.2, key="a")
@@ -122,7 +122,7 @@ def test_the_same_key_draws_the_same_and_another_key_another():
     assert (other_rule != first).any()
 
 
-def test_each_stratum_gives_its_share_and_who_was_left_out_stays_so():
+def test_each_stratum_gives_its_share_and_earlier_holdouts_stay_held_out():
     rows = people(300)
     left = hold_out(rows, 0.1, key="a")
     assert rows.loc[left].groupby("stratum").size().tolist() == [10, 10, 10]
@@ -132,7 +132,7 @@ def test_each_stratum_gives_its_share_and_who_was_left_out_stays_so():
     assert {who for who, _rule in before} & {*later["customer_id"]} <= kept
 
 
-def test_who_is_left_out_has_nothing_to_do_with_who_they_are():
+def test_the_holdout_is_independent_of_the_customer():
     """Over many keys everybody is left out equally often."""
     rows = people(60, strata=1)
     times = sum(hold_out(rows, 0.25, key=f"k{number}").astype(int) for number in range(800))
@@ -141,7 +141,7 @@ def test_who_is_left_out_has_nothing_to_do_with_who_they_are():
     assert 0.6 < apart.std() < 1.3
 
 
-def test_the_size_of_the_holdout_shows_what_it_says():
+def test_the_holdout_has_the_stated_power():
     """By simulation: a difference of the smallest size is found in about 80 of 100 experiments."""
     plan = plan_holdout(4_000, 0.2, 0.05)
     assert plan.runs == 1
@@ -155,5 +155,5 @@ def test_the_size_of_the_holdout_shows_what_it_says():
 
 
 @pytest.mark.parametrize("case", [(1, 0.2, 0.05), (500, 0.0, 0.05), (500, np.nan, 0.05), (500, 0.2, -0.01)])
-def test_where_nothing_can_be_learnt_nobody_is_left_out(case):
+def test_without_enough_power_nobody_is_held_out(case):
     assert plan_holdout(*case).share == 0.0

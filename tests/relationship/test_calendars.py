@@ -1,4 +1,4 @@
-"""What is due, by hand; nobody without consent, nobody lost; and the month by the course of earlier ones."""
+"""The calendar, accounts of managers and the pace of the month, checked by hand."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def test_the_pace_of_a_month_is_that_of_earlier_months():
     found = pacing(log, plan, as_of="2024-06-10").iloc[0]
     assert found[["so_far", "usual_share", "expected"]].tolist() == pytest.approx([60.0, 2 / 3, 90.0])
     assert found["against_plan"] == pytest.approx(-0.1)
-    told = pacing_in_words(pacing(log, plan, as_of="2024-06-10"), "EUR")
-    assert told.startswith(
+    sentence = pacing_in_words(pacing(log, plan, as_of="2024-06-10"), "EUR")
+    assert sentence.startswith(
         "June 2024 has brought EUR 60.00 so far; at the pace of earlier months it ends at EUR 90.00"
     )
-    assert "−10 % against the budget" in told
+    assert "−10 % against the budget" in sentence
     without = pacing(log, plan[:0], as_of="2024-06-10")
     assert "budget" not in pacing_in_words(without, "EUR")
     assert why_none(pacing(log, plan, as_of="2024-05-31")) == "the month is over"

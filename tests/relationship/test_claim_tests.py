@@ -51,7 +51,7 @@ def claim(rows, part="the claim"):
 # -- the statistics, by hand --
 
 
-def test_a_claim_is_as_sure_as_its_weakest_part():
+def test_the_verdict_of_a_claim_is_that_of_its_weakest_part():
     strong, weak = Part("links", 4.0, 1.0, "ratio", 9), Part("keeps", 1.0, 1.0, "ratio", 9)
     whole = result("x", [strong, weak])
     assert claim(whole)["verdict"] == UNDECIDED
@@ -59,7 +59,7 @@ def test_a_claim_is_as_sure_as_its_weakest_part():
     assert claim(result("x", [strong, strong]))["verdict"] == SUPPORTED
 
 
-def test_one_part_on_the_wrong_side_contradicts_only_beyond_the_chance_of_the_worst_of_several():
+def test_a_part_on_the_wrong_side_contradicts_only_after_correction_for_several_parts():
     """-2.1 standard errors are beyond 95 % by themselves, not as the worst of three (2.39)."""
     good = [Part("a", 4.0, 1.0, "ratio", 9)] * 2
     assert claim(result("x", [Part("b", -2.1, 1.0, "ratio", 9)]))["verdict"] == CONTRADICTED
@@ -67,7 +67,7 @@ def test_one_part_on_the_wrong_side_contradicts_only_beyond_the_chance_of_the_wo
     assert claim(result("x", [*good, Part("b", -2.5, 1.0, "ratio", 9)]))["verdict"] == CONTRADICTED
 
 
-def test_a_part_that_is_not_known_leaves_the_claim_untested_and_a_doubt_undecided():
+def test_an_unknown_part_leaves_a_claim_untested_and_a_doubt_leaves_it_undecided():
     part = Part("a", 4.0, 1.0, "ratio", 9)
     assert claim(result("x", [part, Part("b", np.nan, np.nan, "ratio", 0)]))["verdict"] == UNTESTED
     doubted = claim(result("x", [part], doubt="it was so before"))
@@ -92,7 +92,7 @@ def test_the_slope_is_that_of_the_normal_equations_with_white_errors():
     assert slope(y, x, other[:, None], weights) == pytest.approx((beta[2], error))
 
 
-def test_the_slope_of_few_groups_counts_groups_and_a_cause_that_does_not_vary_has_none():
+def test_few_clusters_widen_the_error_and_a_constant_cause_has_no_slope():
     y, x, groups = [1.0, 1, 3, 3, 4, 4], [0.0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]
     alone, together = slope(y, x, np.zeros((6, 0))), slope(y, x, np.zeros((6, 0)), groups=groups)
     assert together[0] == alone[0]
@@ -116,12 +116,12 @@ def test_the_net_of_the_referred_is_weighted_by_their_cells():
     assert error < 0.2
 
 
-def test_everybody_of_a_tree_has_one_root():
+def test_all_members_of_a_referral_tree_have_the_same_root():
     found = roots(pd.Index([*"abcde"]), pd.Series({"b": "a", "c": "b", "e": "d"}))
     assert [*found] == [*"aaadd"]
 
 
-def test_a_ranking_by_visits_that_chance_alone_sets_apart_loses_nothing():
+def test_channels_that_differ_by_chance_alone_show_no_loss():
     """The best in one half of the months are no better in the other: the mean over worlds is 0, not above."""
     random = np.random.default_rng(0)
     visits = np.full((24, 6), 100.0)
@@ -151,7 +151,7 @@ def test_the_elasticity_of_hours_is_found_where_customers_are_earlier_prospects(
     assert error < 0.1
 
 
-def test_means_of_units_that_are_taken_out_do_not_bend_the_total():
+def test_the_elasticity_is_corrected_for_the_bias_of_short_panels():
     """Without the correction by halves the mean over worlds is clearly below 0."""
     found = [_elasticities(panel(0.0, months=30, seed=seed))["total"][0] for seed in range(12)]
     assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(12) + 0.03
@@ -169,11 +169,11 @@ def claims(*values, error=0.25, verdict=SUPPORTED):
     return table.assign(bar=0.0, kind="description", basis="test", why="found", verdict=decided)
 
 
-def test_all_looks_together_spend_five_per_cent():
+def test_the_levels_of_all_looks_sum_to_five_per_cent():
     assert sum(spent(look) for look in range(1, 200_000)) == pytest.approx(0.05, abs=1e-6)
 
 
-def test_of_many_claims_those_beyond_chance_together_keep_their_verdict():
+def test_claims_keep_their_verdict_after_correction_for_multiple_testing():
     """p = .0455 alone is decided at 5 %, at a first look (3.04 %) it is not; p < 1e-6 is among ten."""
     day = pd.Timestamp("2025-03-31").date()
     alone = looked(claims(0.5), pd.DataFrame(), day)
@@ -215,7 +215,7 @@ def test_looks_together_only_ever_weaken_a_verdict():
         assert found["verdict"].tolist() == [UNDECIDED, verdict]
 
 
-def test_under_nulls_of_any_dependence_few_looks_decide():
+def test_repeated_looks_at_a_null_rarely_decide_whatever_their_dependence():
     """Twenty quarters of one claim whose estimates depend on each other: 5 % at most are ever decided."""
     random = np.random.default_rng(0)
     z = np.cumsum(random.normal(size=(4000, 20)), axis=1) / np.sqrt(np.arange(1, 21))
@@ -228,7 +228,7 @@ def test_under_nulls_of_any_dependence_few_looks_decide():
 # -- simulated firms --
 
 
-def test_every_test_answers_for_a_firm_with_a_purchase_log_alone(plain):
+def test_every_test_returns_a_row_for_a_firm_with_a_purchase_log_only(plain):
     bare = ClaimData(plain.transactions, DAY)
     for test in TESTS:
         for row in test(bare):
@@ -255,8 +255,8 @@ def test_every_row_of_a_firm_with_all_tables_has_a_verdict_and_a_reason(plain):
 
 def test_trust_counts_one_answer_per_customer_that_is_old_enough(plain):
     found = first_answers(plain, "trust", 180)
-    said = plain.surveys[plain.surveys["question"] == "trust"]
-    old = said[said["date"] <= pd.Timestamp("2025-07-04 23:59")]
+    answers = plain.surveys[plain.surveys["question"] == "trust"]
+    old = answers[answers["date"] <= pd.Timestamp("2025-07-04 23:59")]
     assert len(found) == found["customer_id"].nunique() == old["customer_id"].nunique()
     assert (found["score"] <= 1).all()
 
@@ -299,16 +299,16 @@ def test_a_mechanism_that_is_on_off_or_reversed(worlds, test, part):
     )
 
 
-def test_what_drives_away_contradicts(worlds):
+def test_a_reversed_mechanism_contradicts_the_claim(worlds):
     for test in (trust, chain, entry):
         assert claim(test(worlds["reversed"]))["verdict"] == CONTRADICTED
 
 
-def test_a_chain_breaks_at_its_weakest_link(worlds):
+def test_a_chain_is_judged_by_its_weakest_link(worlds):
     assert claim(chain(worlds["reversed"]))["measure"] == "again, per standard deviation of trust"
 
 
-def test_an_answer_that_goes_with_purchases_before_it_supports_nothing(worlds):
+def test_trust_that_correlates_with_earlier_purchases_is_not_supported(worlds):
     """Answers that follow from what was bought before: the control finds it."""
     data = worlds["off"]
     answers = first_answers(data, "trust", 180)
@@ -318,10 +318,10 @@ def test_an_answer_that_goes_with_purchases_before_it_supports_nothing(worlds):
     wishes = answers["customer_id"].map(before["again"]).fillna(0) + answers["customer_id"].map(kept).fillna(
         0
     )
-    said = answers[["customer_id", "date"]].assign(question="trust", score=1 + wishes, scale_max=5.0)
-    told = trust(ClaimData(data.transactions, DAY, surveys=said, customers=data.customers))
-    assert claim(told, "purchases before the answer")["low"] > 0
-    assert claim(told)["verdict"] != SUPPORTED
+    surveys = answers[["customer_id", "date"]].assign(question="trust", score=1 + wishes, scale_max=5.0)
+    found = trust(ClaimData(data.transactions, DAY, surveys=surveys, customers=data.customers))
+    assert claim(found, "purchases before the answer")["low"] > 0
+    assert claim(found)["verdict"] != SUPPORTED
 
 
 def test_the_referred_who_stay_longer_are_better():
@@ -335,7 +335,7 @@ def test_the_referred_who_stay_longer_are_better():
     assert found[0]["verdict"] == SUPPORTED
 
 
-def test_iron_that_buys_when_others_do_fills_no_slack():
+def test_iron_customers_with_stronger_seasons_than_others_contradict_the_claim():
     """Where small customers have the stronger seasons, the claim is contradicted; where they buy evenly, it is not."""
     rows = [iron(world(3000, small_fill_slack=size)) for size in (4, 0, -4)]
     assert [claim(some, FALLS)["verdict"] for some in rows] == [UNDECIDED, UNDECIDED, CONTRADICTED]
@@ -372,7 +372,7 @@ def test_iron_by_hand():
     assert bears["difference"] == pytest.approx(1200 / 1800 - 1200 / 2520)
 
 
-def test_iron_that_displaces_what_is_worth_more_does_not_fill_capacity():
+def test_iron_customers_who_displace_more_valuable_orders_contradict_the_claim():
     assert claim(stall([60] * 12, [60, 240] * 6))["verdict"] == CONTRADICTED
     assert claim(stall([60] * 12, [60, 180] * 6))["verdict"] == SUPPORTED  # no month is full
 
@@ -401,7 +401,7 @@ def test_retaining_and_winning_are_compared_per_unit_of_money():
     assert claim(retaining(kept_and_won(20.0)))["verdict"] == CONTRADICTED
 
 
-def test_without_marginal_costs_or_an_offer_retaining_is_not_compared(plain):
+def test_retaining_needs_marginal_costs_and_a_randomised_offer(plain):
     assert claim(retaining(plain))["why"] == "no marginal cost of a customer is published by chapter 08"
     none = kept_and_won(2.0).experiments.assign(kind="newsletter")
     assert claim(retaining(ClaimData(plain.transactions, DAY, experiments=none)))["verdict"] == UNTESTED
@@ -427,7 +427,7 @@ def test_a_price_makes_no_difference_only_within_a_margin(lost, verdict):
     assert found["verdict"] == verdict
 
 
-def test_too_few_customers_leave_a_price_undecided_however_little_is_found():
+def test_too_few_customers_leave_the_price_test_undecided():
     assert claim(price(priced(0, n=4000)))["verdict"] == UNDECIDED
 
 

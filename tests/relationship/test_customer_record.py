@@ -1,4 +1,4 @@
-"""Each customer's chance is locked without an id, knows nothing later, and is scored where nobody acted."""
+"""Customer forecasts: chances are locked without ids, use nothing later, and are scored where nobody acted."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def scored(forecast, did, lists=NO_LIST, done=NOT_DONE) -> pd.Series:
 
 
 @pytest.mark.parametrize("day", ["2023-06-30", "2023-11-12", "2024-03-31"])
-def test_chances_are_the_same_whatever_comes_later(day):
+def test_later_purchases_do_not_change_the_chances(day):
     cut = LOG[LOG["date"] <= day]
     for then, now in zip(
         chances_of_buying(cut, as_of=day, key=KEY), chances_of_buying(LOG, as_of=day, key=KEY), strict=True
@@ -97,7 +97,7 @@ def test_the_base_rate_is_the_share_of_the_last_period_and_who_is_active_bought_
     assert np.allclose(both_known["buys_quarter"] + both_known["leaves_quarter"], 1, atol=1e-3)
 
 
-def test_as_many_buy_as_the_chances_add_up_to():
+def test_the_chances_are_calibrated_in_total():
     """Over two years of a steady demand, a sum of chances is right on average."""
     off, spread = 0.0, 0.0
     for day in pd.date_range("2023-01-31", "2024-05-31", freq="ME"):
@@ -179,12 +179,12 @@ def test_the_brier_score_by_hand():
     assert not found["holdout"]
 
 
-def test_who_leaves_is_who_buys_nothing():
+def test_a_customer_without_a_purchase_counts_as_left():
     found = scored(a_forecast({"a": 0.9, "b": 0.2}, "leaves", "quarter"), ["b"])
     assert (found["happened"], found["brier"]) == (1, pytest.approx((0.1**2 + 0.2**2) / 2))
 
 
-def test_a_gain_counts_up_to_twice_what_the_chances_expect_of_themselves():
+def test_a_gain_is_capped_at_twice_the_expected_gain():
     assert (
         scored(a_forecast({"a": 0.6, "b": 0.6}), ["a", "b"])["gain_counted"] == 1.0
     )  # .25 - .16 is over 2 · .01
@@ -192,7 +192,7 @@ def test_a_gain_counts_up_to_twice_what_the_chances_expect_of_themselves():
     assert scored(a_forecast({"a": 0.5, "b": 0.5}), ["a"])["gain_counted"] == 0.0
 
 
-def test_only_who_was_left_out_is_scored_where_there_is_a_list():
+def test_only_the_holdout_is_scored_if_there_is_a_list():
     chances = {"a": 0.9, "b": 0.2, "c": 0.4, "d": 0.3}
     lists = a_list({"a": True, "b": False, "c": True})
     found = scored(a_forecast(chances), ["a"], lists)
@@ -208,7 +208,7 @@ def test_only_who_was_left_out_is_scored_where_there_is_a_list():
         assert (treated["customers"], treated["brier"]) == (1, pytest.approx(0.1**2))
 
 
-def test_where_nothing_was_acted_on_everybody_is_scored_and_where_nobody_was_left_out_nobody():
+def test_without_actions_everybody_is_scored_and_without_a_holdout_nobody():
     chances = a_forecast({"a": 0.9, "b": 0.2})
     nobody_left = a_list({"a": False, "b": False})
     assert scored(chances, ["a"], nobody_left)["customers"] == 2
@@ -235,7 +235,7 @@ def months_of(gains: list[float], customers: int = 50) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("gains", "told"),
+    ("gains", "verdict"),
     [
         ([0.5] * 24, "they are better, beyond chance"),
         ([-0.5] * 24, "they are worse, beyond chance"),
@@ -243,16 +243,16 @@ def months_of(gains: list[float], customers: int = 50) -> pd.DataFrame:
         ([0.5, -0.5] * 12, "which is better is undecided"),
     ],
 )
-def test_the_record_is_one_line_with_its_customers_and_its_verdict(gains, told):
+def test_the_record_is_one_line_with_its_customers_and_its_verdict(gains, verdict):
     (line,) = record_in_words(customer_record(months_of(gains)))
-    assert told in line
+    assert verdict in line
     assert f"{len(gains)} targets with 50 customers on average; " in line
     assert f"{5 * len(gains)} were expected and {6 * len(gains)} did" in line
     brier = np.mean(0.1 - 0.02 * np.array(gains))
     assert f"Brier score {brier:.3f}, of the last period's rate for everybody 0.100: " in line
 
 
-def test_of_a_target_the_first_forecast_counts_once():
+def test_only_the_first_forecast_of_a_target_counts():
     rows = months_of([0.5, 0.5])
     again = rows.assign(origin=rows["target"] - pd.Timedelta(10, "D"))
     earlier = rows.assign(origin=rows["target"] - pd.Timedelta(20, "D"))
@@ -288,7 +288,7 @@ def ledger(tmp_path, monkeypatch):
     return keep
 
 
-def test_a_locked_forecast_is_scored_by_each_customer(ledger):
+def test_a_locked_forecast_is_scored_customer_by_customer(ledger):
     study = crm.open_study(LOG, currency="USD", as_of="2024-05-30")
     key = f"{study.name} "
     ledger("2023-12-31", key=key)
@@ -314,22 +314,22 @@ def test_a_locked_forecast_is_scored_by_each_customer(ledger):
     ]
 
 
-def test_other_keys_other_currencies_and_hindsight_are_said_and_not_scored(ledger):
+def test_other_keys_other_currencies_and_late_forecasts_are_reported_and_not_scored(ledger):
     ledger("2023-10-31", currency="EUR")
     ledger("2023-11-30", ids_by="another")
     ledger("2023-12-31", known_to="2024-06-30")
     found = customer_forecasts(crm.open_study(LOG, currency="USD", as_of="2024-05-30"))
     assert why_none(found.record) == "no forecast of customers has been scored yet"
-    told = " ".join(found.sentences)
-    assert "3 earlier forecasts of customers in another currency: not scored." in told
+    text = " ".join(found.sentences)
+    assert "3 earlier forecasts of customers in another currency: not scored." in text
     assert (
         "3 earlier forecasts of customers with customers' ids by another key, so that nobody can be matched: "
-        in told
+        in text
     )
-    assert "3 earlier forecasts of customers made when their target was over: not scored." in told
+    assert "3 earlier forecasts of customers made when their target was over: not scored." in text
 
 
-def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_path, monkeypatch):
+def test_contract_forecasts_of_chapter_5_are_scored_by_ended_contracts(tmp_path, monkeypatch):
     """Of 40 contracts the first ten end within three months; ten others ended in the three months before."""
     monkeypatch.setenv("CRMLIB_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path / "run"))
@@ -359,5 +359,5 @@ def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_pa
     assert (score["customers"], score["happened"]) == (40, 10)
     assert score["brier"] == pytest.approx((10 * 0.4**2 + 30 * 0.1**2) / 40)
     assert score["base_brier"] == pytest.approx((10 * 0.8**2 + 30 * 0.2**2) / 40)
-    said = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
-    assert any(one.startswith(said) for one in later.sentences)
+    start = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
+    assert any(one.startswith(start) for one in later.sentences)

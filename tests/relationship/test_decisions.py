@@ -1,4 +1,4 @@
-"""Page one, from what the chapters have published: nothing that a chapter refuses is said or drawn."""
+"""Page one, from what the chapters have published: figures that a chapter refuses are not used."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def publish(tmp_path, monkeypatch):
         churn.table("winnable_customers", silent)
         churn.figure("winnable", Estimate(1, "count"), window="26 weeks", least="10 %")
         churn.headline("One is silent.", figure=verdict)
-        said = {"model": "BG/NBD", "value": "revenue"}
-        value.figure("coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), **said)
+        words = {"model": "BG/NBD", "value": "revenue"}
+        value.figure("coming_quarter", Estimate(900.0, "money", 800.0, 1000.0, window="13 weeks"), **words)
         last = Estimate(-0.1, "share", window="13 weeks after 31 March 1998")
-        value.figure("coming_quarter_error", last, **said)
+        value.figure("coming_quarter_error", last, **words)
         value.headline("They are expected to bring 900.", figure=verdict)
         return decisions(crm.open_study("cdnow-sample"))
 
     return published
 
 
-def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
+def test_published_figures_are_listed_and_drawn_with_their_error(publish):
     found = publish(FIT)
     assert found.to_contact["customer_id"].tolist() == ["04"]
     assert found.forecast.value == 900.0
@@ -51,7 +51,7 @@ def test_what_a_chapter_gives_is_listed_drawn_and_told_with_its_error(publish):
     )
 
 
-def test_nobody_to_contact_is_no_chapter_that_did_not_look(tmp_path, monkeypatch):
+def test_nobody_to_contact_differs_from_a_chapter_that_has_not_run(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     study = crm.open_study("cdnow-sample")
     assert "no chapter found customers who are silent" in decisions(study).sentences[-1]
@@ -62,7 +62,7 @@ def test_nobody_to_contact_is_no_chapter_that_did_not_look(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("assumed", "says_so"), [(["margin"], True), ([], False)])
-def test_contribution_by_an_assumed_margin_says_so(tmp_path, monkeypatch, assumed, says_so):
+def test_an_assumed_margin_is_marked(tmp_path, monkeypatch, assumed, says_so):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     log = crm.open_study("cdnow-sample").transactions.to_pandas()[["customer_id", "date", "amount"]]
     study = crm.open_study(log, margin=0.4, assumed=assumed)
@@ -73,7 +73,7 @@ def test_contribution_by_an_assumed_margin_says_so(tmp_path, monkeypatch, assume
     assert ("of contribution (margin assumed)" in first) == says_so
 
 
-def test_what_a_chapter_refuses_is_neither_listed_nor_drawn_and_the_reason_is_told(publish):
+def test_refused_figures_are_neither_listed_nor_drawn_and_the_reason_is_given(publish):
     found, why = publish(UNFIT), "BG/NBD. Its fit did not converge"
     assert why_none(found.to_contact) == f"the chances to buy are not usable: {why}"
     assert found.sentences[-1].startswith("What to do: contact nobody for now")

@@ -1,4 +1,4 @@
-"""Ids of one person are proposed for merging, judged on people of whom it is known; nothing is merged."""
+"""Duplicate ids are proposed for merging, judged on known duplicates; nothing is merged."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def test_the_first_id_is_kept_and_every_other_one_is_a_row(splink):
     rows = pd.concat([rows, rows.iloc[[3]].assign(customer_id="zz0003", email=None)], ignore_index=True)
     found = likely_duplicates(rows)
     assert proposed(found) == {("c0003", "zc0003"), ("c0003", "zz0003"), ("c0007", "zc0007")}
-    told = found.set_index("same_as")["alike"]
-    assert told["zc0003"] == "e-mail, telephone and birthday"
-    assert told["zz0003"] == "name, telephone and birthday"
+    alike = found.set_index("same_as")["alike"]
+    assert alike["zc0003"] == "e-mail, telephone and birthday"
+    assert alike["zz0003"] == "name, telephone and birthday"
     assert found["chance_same"].between(0.9, 1).all()
     assert proposed(likely_duplicates(rows)) == proposed(found)
 
 
-def test_the_way_of_writing_is_no_difference(splink):
+def test_case_blanks_and_separators_do_not_matter(splink):
     rows = people()
     twice = once_more(
         rows,
@@ -127,7 +127,7 @@ def test_equal_or_empty_names_make_no_duplicates(splink):
     assert "have to be known" in why_none(likely_duplicates(nothing))
 
 
-def test_a_mail_or_number_that_many_share_tells_nothing(splink):
+def test_a_mail_or_number_that_many_share_is_no_evidence(splink):
     rows = people()
     shared = rows.assign(email=np.where(np.arange(200) < 30, "none@x.example", rows["email"]))
     shared = shared.assign(phone=np.where(np.arange(200) < 30, "000", rows["phone"]))
@@ -182,7 +182,7 @@ def a_study(folder, listed: pd.DataFrame) -> crm.Study:
     return crm.open_study(path)
 
 
-def test_merging_changes_the_value_by_what_one_model_says_of_one_customer(splink, tmp_path):
+def test_merging_changes_the_value_by_the_difference_within_one_model(splink, tmp_path):
     study = a_study(tmp_path, once_more(people(), 3, 7))
     found = duplicates_of(study)
     assert proposed(found) == {("c0003", "zc0003"), ("c0007", "zc0007")}
@@ -210,7 +210,7 @@ def test_merging_changes_the_value_by_what_one_model_says_of_one_customer(splink
     assert card["standing"] == "met"
 
 
-def test_where_nobody_is_listed_twice_the_share_is_zero(splink, tmp_path):
+def test_without_duplicates_the_share_is_zero(splink, tmp_path):
     card = crm.Scorecards(a_study(tmp_path, people())).scorecard("idic").set_index("measure")
     row = card.loc["ids that are likely to be another customer once more"]
     assert (row["value"], row["customers"], row["standing"]) == (0, 0, "met")

@@ -38,7 +38,7 @@ RISE = "Five more points of retention raise the value of a customer by 80 %"
 BIRTHDAY = "Birthday messages make customers buy"
 
 
-def test_a_claim_whose_tables_are_missing_cannot_be_tested_and_none_is_dropped(stall, run):
+def test_a_claim_without_its_tables_is_listed_as_not_testable(stall, run):
     found = verdicts(stall)
     assert len(found) == len(read_claims(FILE))
     assert found.loc[LTV].tolist() == ["cannot be tested", "not published by chapter 08"]
@@ -75,7 +75,7 @@ def test_a_description_needs_an_interval(stall, run, low, high, verdict):
     assert verdicts(stall).loc[RISE, "verdict"] == verdict
 
 
-def test_a_test_that_a_chapter_published_is_taken_as_it_is(stall, run):
+def test_a_published_test_is_taken_over_unchanged(stall, run):
     rows = {"tier": "Lead", "claim": "complain", "against": "the others", "measure": "complaints", "difference": 0.3,
             "low": 0.1, "high": 0.5, "verdict": "supported", "why": ""}  # fmt: skip
     NotebookResults("04_value_tiers", run).table("tier_claims", pd.DataFrame([rows]))
@@ -235,7 +235,7 @@ def test_a_faulty_entry_is_refused(tmp_path, old, new, message):
         read_claims(path)
 
 
-def test_no_effect_of_the_ledger_is_decided_by_observation():
+def test_no_effect_in_the_ledger_is_decided_by_observational_data():
     effects = [one for one in read_claims(FILE) if one.kind == "effect"]
     assert effects
     assert all(one.experiment or one.needs or one.evidence == "randomised" for one in effects)

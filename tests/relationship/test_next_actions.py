@@ -1,4 +1,4 @@
-"""The next action of each customer: rules, gains, who may not be contacted, and that nobody is lost."""
+"""The next action of each customer: rules, gains, consent, and that no customer is lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_rules_of_the_library_are_sound():
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "expected"),
     [
         ("a,write,overdue = yes,,silent,purchase,0.1,1,\na,call,,,late,value,0.1,1,", "two rules 'a'"),
         ("a,write,overdu = yes,,silent,purchase,0.1,1,", "overdue"),
@@ -53,10 +53,10 @@ def test_the_rules_of_the_library_are_sound():
         ("a,write,__import__('os'),,silent,purchase,0.1,1,", "is no condition"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_with_its_row(tmp_path, row, said):
+def test_an_invalid_rule_is_refused_with_its_row(tmp_path, row, expected):
     path = tmp_path / "rules.csv"
     path.write_text(HEAD + row)
-    with pytest.raises(StudyError, match=said.replace("(", r"\(").replace("?", r"\?")) as refused:
+    with pytest.raises(StudyError, match=expected.replace("(", r"\(").replace("?", r"\?")) as refused:
         read_rules(path, RULED)
     assert "rules.csv, row" in str(refused.value)
 
@@ -79,7 +79,7 @@ def test_a_file_without_a_column_names_it(tmp_path):
         ("", "abcd"),
     ],
 )
-def test_conditions_hold_where_they_are_known_to(when, who):
+def test_conditions_hold_only_for_known_values(when, who):
     table = customers(
         p_churn=[0.1, 0.2, 0.9, np.nan],
         tier=["Gold", "Iron", None, None],
@@ -114,7 +114,7 @@ def test_the_gain_is_change_times_margin_of_a_purchase_less_cost():
     assert found.to_do["assumed"].tolist() == [True, True]
 
 
-def test_who_may_not_be_contacted_is_not_and_the_reason_is_said():
+def test_customers_without_consent_are_not_contacted_and_the_reason_is_given():
     table = customers(
         overdue=True,
         consent=[False, True, True, True],
@@ -131,22 +131,22 @@ def test_who_may_not_be_contacted_is_not_and_the_reason_is_said():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         ({"margin": None}, "the gain is not known without a margin"),
         ({"budget": 0.0}, "others bring more within the budget"),
         ({"rules": []}, "no rule is for this customer"),
     ],
 )
-def test_where_there_is_nothing_to_do_everybody_has_the_reason(changed, said):
+def test_without_any_action_every_customer_has_the_reason(changed, expected):
     asked = dict(margin=0.5, as_of=DAY, rules=[LETTER]) | changed
     found = next_actions(customers(overdue=True), spend=spent(a=90.0, b=90.0, c=90.0, d=90.0), **asked)
-    assert found.customers["reason"].tolist() == [said] * 4
-    assert why_none(found.to_do) == said
+    assert found.customers["reason"].tolist() == [expected] * 4
+    assert why_none(found.to_do) == expected
     assert (found.customers["next_action"] == "none").all()
 
 
-def test_a_rule_whose_change_harms_is_never_chosen():
+def test_a_rule_with_a_negative_effect_is_never_chosen():
     harm = Rule("harm", "annoy", "", "", "because", "purchase", -0.2, 0.0, "")
     assert next_actions(customers(), [harm], spent(a=90.0, b=9.0), margin=0.5, as_of=DAY).to_do.empty
 
@@ -163,7 +163,7 @@ def many(count: int, seed: int):
     return pd.Series(true, ids), pd.DataFrame({"customer_id": ids[who], "date": days, "amount": amount})
 
 
-def test_gains_that_were_shrunk_are_kept_and_those_that_were_not_are_too_hopeful():
+def test_shrunk_gains_are_unbiased_and_raw_ones_are_too_high():
     """The list of the largest estimates: what was promised, against what the customers truly are."""
     true, log = many(4_000, 5)
     spend = spend_by_customer(log, as_of=DAY)
@@ -173,7 +173,7 @@ def test_gains_that_were_shrunk_are_kept_and_those_that_were_not_are_too_hopeful
     assert best.mean() / true[best.index].mean() == pytest.approx(1.0, abs=0.07)
 
 
-def test_the_total_of_a_list_is_checked_on_purchases_that_did_not_choose_it():
+def test_the_total_of_a_list_is_checked_on_other_purchases():
     _true, log = many(4_000, 6)
     spend = spend_by_customer(log, as_of=DAY)
     table = pd.DataFrame({"customer_id": spend.index}).reindex(columns=["customer_id", *RULED])
@@ -207,7 +207,7 @@ def test_a_change_that_an_experiment_measured_is_used_shrunk_and_is_not_assumed(
     assert (found[2].source, found[2].cost) == ("spring", 0.5)
 
 
-def test_everybody_whom_a_chapter_knows_has_one_row(tmp_path, monkeypatch):
+def test_every_customer_known_to_a_chapter_has_one_row(tmp_path, monkeypatch):
     """A customer in no tier, one with a contract and no purchase, and a prospect who is no customer."""
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     results = NotebookResults("04_value_tiers", tmp_path)

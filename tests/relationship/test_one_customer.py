@@ -1,4 +1,4 @@
-"""The page of one customer: the history by hand, what is open, and nobody who does not exist."""
+"""The page of one customer: history by hand, open cases, and an error for an unknown customer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_history_is_that_of_the_log():
     assert at_hand == pytest.approx(then)
 
 
-def test_what_is_open_is_shown_and_what_is_settled_is_not(firm, someone):
+def test_open_cases_and_promises_are_shown_and_closed_ones_are_not(firm, someone):
     found, cases = one_customer(firm, someone), firm.table("service_cases").to_pandas()
     mine = cases[cases["customer_id"] == someone]
     assert len(found.cases) == mine["closed"].isna().sum() > 0
@@ -51,7 +51,7 @@ def test_what_is_open_is_shown_and_what_is_settled_is_not(firm, someone):
     assert len(found.promises) == due.sum()
 
 
-def test_it_says_what_the_report_has_found(tmp_path, monkeypatch):
+def test_a_customer_shows_the_findings_of_the_report(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path))
     row = {
         "customer_id": ["00111"], "clv": [90.0], "clv_low": [40.0], "clv_high": [140.0], "next_action": ["call"],
@@ -66,7 +66,7 @@ def test_it_says_what_the_report_has_found(tmp_path, monkeypatch):
     assert ["segment", "Loyal"] in found.facts.to_numpy().tolist()
 
 
-def test_a_customer_of_one_day_and_one_who_does_not_exist():
+def test_a_customer_with_one_purchase_and_an_unknown_customer():
     study = crm.open_study("cdnow-sample", as_of="1997-01-15")
     first = study.transactions.to_pandas().sort_values("date")["customer_id"].iloc[-1]
     assert len(one_customer(study, first).course) == 1

@@ -1,4 +1,4 @@
-"""The picture of page one: revenue by first purchase, and who left of those with a contract."""
+"""The chart of page one: revenue by first purchase, and which contract customers left."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "last_sentence"),
     [
         (23570, 0, "The time before has 23,570 first purchases, this one none."),
         (90, 10, "The time before has 90 first purchases, this one 10."),
@@ -39,12 +39,12 @@ def log_of(months: int, start: str = "2020-01-10") -> pd.DataFrame:
         (0, 0, ""),
     ],
 )
-def test_why_says_that_the_time_before_has_first_purchases_which_this_one_lacks(before, after, told):
+def test_the_reason_names_missing_first_purchases(before, after, last_sentence):
     steps = ["before", "lapsed", "bought less", "bought more", "came back", "new", "after"]
     frame = pd.DataFrame({"step": steps, "change": [90.0, -50, -10, 5, 5, 0, 40]}).assign(newly=0)
     frame.loc[[0, 6], "newly"] = before, after
     text = change_in_words(frame, pd.DataFrame(), "9 months", "the 9 before", "USD")
-    assert text.endswith(f"net −USD 50.00. {told}".strip())
+    assert text.endswith(f"net −USD 50.00. {last_sentence}".strip())
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_month_is_that_of_the_month_review():
     assert last == pytest.approx(review.loc[("all", "revenue"), "value"])
 
 
-def test_a_log_without_a_complete_month_has_no_picture():
+def test_a_log_without_a_complete_month_has_no_chart():
     log = pd.DataFrame({"customer_id": ["a"], "date": pd.to_datetime(["2024-03-05"]), "amount": [5.0]})
     assert "no complete month" in why_none(revenue_by_first_purchase(log, as_of="2024-03-06"))
 
@@ -111,7 +111,7 @@ def test_a_log_without_a_complete_month_has_no_picture():
 MONTHS = [(dt.date(2024, 1, 1), dt.date(2024, 1, 31)), (dt.date(2024, 2, 1), dt.date(2024, 2, 29))]
 
 
-def test_the_interval_of_a_difference_covers_as_often_as_it_says():
+def test_the_interval_of_a_difference_has_its_nominal_coverage():
     """Customers arrive by chance and buy by chance, the same in both months: 95 of 100 intervals hold zero."""
     random = np.random.default_rng(7)
     worlds, held = 2000, 0
@@ -158,7 +158,7 @@ def test_the_column_with_the_largest_difference_is_shown_and_every_customer_of_i
     assert "overlap" not in found.attrs["finding"]
 
 
-def test_a_group_chosen_among_many_is_seldom_beyond_chance_where_nothing_tells_who_leaves():
+def test_the_largest_of_many_groups_is_rarely_beyond_chance_without_a_true_difference():
     random = np.random.default_rng(8)
     columns = {f"c{n}": random.choice(["a", "b", "c"], 300) for n in range(12)}
     frame = pd.DataFrame({"customer_id": range(300), **columns})

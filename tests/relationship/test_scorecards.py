@@ -1,4 +1,4 @@
-"""Scorecards rest on measured figures: hand calculations, and what is missing, faulty or said by raters alone."""
+"""Scorecards on measured figures: hand calculations, missing and faulty input, and scores by raters alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_payne_and_frow_have_two_questions_each():
     assert [len(one.questions) for one in HOUSE["payne"].elements.values()] == [2] * 5
 
 
-def test_every_measure_is_a_key_figure_of_the_chapter_and_the_other_way_round():
+def test_measures_and_key_figures_of_the_chapter_are_the_same():
     assert {*MEASURES} == {key for key, about in FIGURES.items() if about["notebook"] == CHAPTER}
 
 
@@ -178,7 +178,7 @@ def test_a_measure_by_hand(cards, key, value, customers, money):
     assert found.money == pytest.approx(money)
 
 
-def test_what_the_tables_lack_is_not_known_and_not_zero(tmp_path):
+def test_missing_tables_give_unknown_figures_and_not_zero(tmp_path):
     cards = crm.Scorecards(firm(tmp_path))
     reasons = {key: MEASURES[key](cards.facts) for key in MEASURES}
     known = {key for key, one in reasons.items() if one.estimate.is_known}
@@ -226,14 +226,14 @@ def test_strategic_roles_and_network_by_hand(cards):
     assert cards.network()["balance"].tolist() == [40, -25]
 
 
-def test_ratio_of_rows_that_stand_alone_is_the_usual_interval():
+def test_the_ratio_of_independent_rows_has_the_usual_interval():
     holds = pd.Series(np.random.default_rng(3).random(400) < 0.3, dtype=float)
     value, low, high = ratio(holds, pd.Series(1.0, index=holds.index))
     error = holds.std(ddof=1) / 20
     assert (low, high) == pytest.approx((value - 1.959964 * error, value + 1.959964 * error))
 
 
-def test_contacts_of_one_customer_go_together():
+def test_the_interval_of_a_ratio_is_clustered_by_customer():
     part, who = pd.Series([1.0] * 50 + [0.0] * 50), np.repeat([0, 1], 50)
     _, low, high = ratio(part, pd.Series(1.0, index=part.index), who)
     _, less, more = ratio(part, pd.Series(1.0, index=part.index))
@@ -243,7 +243,7 @@ def test_contacts_of_one_customer_go_together():
 # -- the one change
 
 
-def test_the_change_stands_with_figure_target_money_and_owner(cards):
+def test_a_change_names_figure_target_money_and_owner(cards):
     finding = cards.scorecard("buttle").attrs["finding"]
     assert finding == (
         "Renegotiate with each partner who costs more than it brings (partners who cost more than they bring: 1, "
@@ -264,7 +264,7 @@ def test_the_change_stands_with_figure_target_money_and_owner(cards):
         ([("not met", np.nan, np.nan)], None),  # nobody knows whom it concerns
     ],
 )
-def test_the_change_concerns_most_money_else_most_customers(rows, chosen):
+def test_the_named_change_has_most_money_else_most_customers(rows, chosen):
     found = largest_change(
         pd.DataFrame(rows, columns=["standing", "customers", "money"]).eval("money_to_target = money")
     )
@@ -309,7 +309,7 @@ def test_weighted_kappa_is_that_of_scikit_learn():
         assert agreement(scores(*rows))[0].value == pytest.approx(expected)
 
 
-def test_one_rater_alone_says_so_and_equal_scores_have_no_kappa():
+def test_one_rater_or_equal_scores_give_no_kappa():
     one = [("idic", element, "r", 2.0) for element in "abcde"]
     assert "One rater alone" in agreement(scores(*one))[1]
     both = [(*row[:2], who, row[3]) for row, who in itertools.product(one, "rs")]
@@ -348,7 +348,7 @@ def test_an_empty_file_of_scores_is_no_score(tmp_path):
 # -- beliefs
 
 
-def test_a_mark_that_is_set_after_the_result_is_no_test(tmp_path):
+def test_a_pass_mark_set_after_the_result_is_no_test(tmp_path):
     log = pd.DataFrame(
         [
             ("x", "get", 0.1, "2024-01-01", 0.2, "2024-02-01", None),
@@ -375,7 +375,7 @@ def test_a_mark_that_is_set_after_the_result_is_no_test(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_result_without_its_day_decides_nothing():
+def test_a_result_without_a_date_decides_nothing():
     row = pd.DataFrame({"pass_mark": [1.0], "result": [2.0], "pass_if": [None],
                         "pass_mark_set_on": [pd.Timestamp("2024-01-01")], "result_on": [pd.NaT]})  # fmt: skip
     assert outcome(row).tolist() == ["no test: a day is missing"]
@@ -390,7 +390,7 @@ def test_value_by_need_counts_every_buyer_once(tmp_path, run):
     NotebookResults("04_value_tiers", run).table("value_tiers", tiers)
     NotebookResults("03_segments", run).table("customers_by_segment", needs)
     found = crm.Scorecards(firm(tmp_path, **TABLES)).value_and_need()
-    told = found[["tier", "need", "customers", "value"]].round(6).to_numpy().tolist()
-    assert sorted(told[:2]) == [["Gold", "no need", 1, 5.0], ["Gold", "tea", 1, 50.0]]
-    assert told[2:] == [["Iron", "tea", 1, 10.0], ["no tier", "tea", 1, 100.0]]
+    rows = found[["tier", "need", "customers", "value"]].round(6).to_numpy().tolist()
+    assert sorted(rows[:2]) == [["Gold", "no need", 1, 5.0], ["Gold", "tea", 1, 50.0]]
+    assert rows[2:] == [["Iron", "tea", 1, 10.0], ["no tier", "tea", 1, 100.0]]
     assert found["share_of_all"].sum() == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Forecasts know nothing of what comes later, are scored once, and are called better only beyond chance."""
+"""Revenue forecasts use nothing later, are scored once, and are called better only beyond chance."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LOG = a_log()
 
 
 @pytest.mark.parametrize("day", ["2023-06-30", "2023-11-12", "2022-05-31"])
-def test_a_forecast_is_the_same_whatever_comes_later(day):
+def test_later_purchases_do_not_change_a_forecast(day):
     now = next_forecasts(monthly_sums(LOG[LOG["date"] <= day], as_of=day), as_of=day)
     later = next_forecasts(monthly_sums(LOG, as_of="2024-06-30"), as_of=day)
     pd.testing.assert_frame_equal(now, later)
@@ -117,7 +117,7 @@ def test_few_months_give_no_band_and_two_give_no_forecast():
 
 @given(st.lists(st.sampled_from([0.1, 0.3, 0.6, 0.9, 1.0]), min_size=2, max_size=2), st.integers(1, 9))
 @settings(max_examples=30)
-def test_where_no_forecast_is_better_evidence_is_one_on_average_at_most(ends, looks):
+def test_under_the_null_the_mean_evidence_is_at_most_one(ends, looks):
     """By all outcomes: gains of two values with mean 0. So by Ville it reaches 20 in one of 20 worlds at most."""
     up, down = ends
     chance = down / (up + down)
@@ -131,12 +131,12 @@ def test_where_no_forecast_is_better_evidence_is_one_on_average_at_most(ends, lo
     assert often <= 1 / ENOUGH
 
 
-def test_a_forecast_that_was_worse_and_became_better_is_not_better_on_average():
+def test_a_forecast_that_improved_late_is_not_better_on_average():
     """The average is what is tested: a strong second half that does not make up for the first proves nothing."""
     assert evidence(np.r_[np.full(20, -0.8), np.full(20, 0.8)]).max() <= 1.0
 
 
-def test_what_is_clearly_better_is_found():
+def test_a_clearly_better_forecast_is_found():
     gains = np.random.default_rng(1).normal(0.4, 0.2, (300, 24)).clip(-1, 1)
     assert np.mean([evidence(one).max() >= ENOUGH for one in gains]) > 0.8
 
@@ -166,7 +166,7 @@ def test_a_forecast_is_scored_once_thirty_days_after_its_target():
     assert row["actual"] == pytest.approx(LOG.loc[july, "amount"].sum())
 
 
-def test_what_is_known_later_is_shown_and_changes_no_score():
+def test_restated_actuals_are_shown_and_change_no_score():
     locked, months = locked_forecasts("2023-06-30"), monthly_sums(LOG, as_of="2024-06-30")
     first = scores(locked, months, as_of="2023-08-30")
     late = months.assign(revenue=months["revenue"] * 0.5)  # half of it went back
@@ -176,7 +176,7 @@ def test_what_is_known_later_is_shown_and_changes_no_score():
     assert np.allclose(record.loc[money, "restated"], record.loc[money, "actual"] / 2)
 
 
-def test_of_a_target_the_first_forecast_counts_and_no_two_wait_for_the_same_days():
+def test_only_the_first_forecast_of_a_target_counts_and_targets_do_not_overlap():
     days = ["2023-06-30", "2023-07-15", "2023-07-31", "2023-08-12", "2023-08-31", "2023-09-30"]
     months = monthly_sums(LOG, as_of="2024-06-30")
     record = track_record(scores(locked_forecasts(*days), months, as_of="2024-06-30"), months)
@@ -210,7 +210,7 @@ def test_the_record_of_exact_forecasts_and_of_bad_ones():
     assert "is undecided (evidence 1, 20 decides)" in alike.sentence
 
 
-def test_a_loss_counts_up_to_the_cap_and_without_a_cap_nothing_is_compared():
+def test_losses_are_capped_and_without_a_cap_nothing_is_compared():
     rows = pd.DataFrame(
         {"actual": [0.0, 0.0], "naive": [50.0, 1e9], "forecast": [0.0, 20.0], "cap": [100.0, 7.0]}
     )
@@ -240,7 +240,7 @@ def test_the_first_lock_of_a_day_stays(tmp_path, run):
     assert (ledger / "2023-06-30" / "forecasts.parquet").read_bytes() == kept
 
 
-def test_a_run_sees_earlier_days_alone_and_its_key_is_theirs(tmp_path, run):
+def test_a_run_sees_only_the_ledger_of_earlier_days(tmp_path, run):
     ledger = tmp_path / "ledger"
     empty = ledger_key(ledger, dt.date(2023, 7, 31))
     lock(ledger, dt.date(2023, 6, 30), run, currency="USD", ids_by="")
@@ -254,7 +254,7 @@ def test_a_run_sees_earlier_days_alone_and_its_key_is_theirs(tmp_path, run):
 
 
 @pytest.mark.parametrize("damage", ["about", "table", "gone"])
-def test_what_was_changed_afterwards_does_not_count(tmp_path, run, damage):
+def test_entries_changed_after_the_lock_do_not_count(tmp_path, run, damage):
     ledger = tmp_path / "ledger"
     lock(ledger, dt.date(2023, 6, 30), run, currency="USD", ids_by="")
     folder = ledger / "2023-06-30"
@@ -284,9 +284,9 @@ def test_other_currencies_and_forecasts_made_in_hindsight_do_not_count(tmp_path,
     study = crm.open_study(LOG, currency="USD", as_of="2024-06-28")
     found = outlook(study)
     assert {*found.scores["origin"]} == {pd.Timestamp("2023-12-31")}
-    told = " ".join(found.sentences)
-    assert "12 earlier forecasts made when their target was over: not counted." in told
-    assert "12 earlier forecasts in another currency: not counted." in told
+    text = " ".join(found.sentences)
+    assert "12 earlier forecasts made when their target was over: not counted." in text
+    assert "12 earlier forecasts in another currency: not counted." in text
 
 
 # -- earlier lists
@@ -310,7 +310,7 @@ DONE = pd.DataFrame(
 READ = dict(as_of="2024-06-30", currency="USD", ids_by="")
 
 
-def test_a_list_is_read_out_against_those_left_out_whoever_acted():
+def test_a_list_is_compared_with_its_holdout_by_intention_to_treat():
     rows, log = a_list()
     found = lists_read_out(rows, log, DONE, **READ).iloc[0]
     assert (found["customers"], found["done"], found["left_out"]) == (400, 2, 100)
@@ -321,7 +321,7 @@ def test_a_list_is_read_out_against_those_left_out_whoever_acted():
     assert "beyond chance" in found["told"]
 
 
-def test_what_cannot_be_told_yet_or_at_all_is_said():
+def test_a_result_that_is_not_known_yet_or_never_will_be_is_reported():
     rows, log = a_list(runs=3)
     assert "can be told after 3 lists" in lists_read_out(rows, log, DONE, **READ)["told"].iloc[0]
     never = rows.assign(runs=0, left_out=False)
@@ -332,7 +332,7 @@ def test_what_cannot_be_told_yet_or_at_all_is_said():
     assert gone["customers"] == 400  # whoever is gone from the log bought nothing, and is not dropped
 
 
-def test_the_facts_of_a_lock_are_plain_json(tmp_path, run):
+def test_a_lock_is_stored_as_plain_json(tmp_path, run):
     lock(tmp_path / "ledger", dt.date(2023, 6, 30), run, currency="USD", ids_by="ab")
     about = json.loads((tmp_path / "ledger" / "2023-06-30" / ABOUT).read_text())
     assert about["currency"] == "USD"

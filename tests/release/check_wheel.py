@@ -36,9 +36,9 @@ def interpreter(version: str) -> str | None:
     home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     places = [*sorted(home.glob(f"{version}.*/bin/python3")), shutil.which(f"python{version}")]
     for place in filter(None, places):
-        told = subprocess.run([place, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"],
+        answer = subprocess.run([place, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"],
                               capture_output=True, text=True)  # fmt: skip
-        if told.stdout.strip() == version:
+        if answer.stdout.strip() == version:
             return str(place)
     return None
 
@@ -83,14 +83,18 @@ def test_every_data_set_in_the_wheel_comes_with_its_licence() -> None:
 
 def test_metadata_are_complete() -> None:
     text = zipfile.ZipFile(WHEEL).read(f"crmlib-{__version__}.dist-info/METADATA").decode()
-    told = Parser().parsestr(text)
-    assert (told["Name"], told["Version"], told["Requires-Python"]) == ("crmlib", __version__, ">=3.11")
-    assert told["License-Expression"] == "BSD-3-Clause AND MIT"
-    assert told["Description-Content-Type"] == "text/markdown"
-    assert told["Summary"]
-    assert told["Author"]
-    assert told["Keywords"]
-    assert "Typing :: Typed" in told.get_all("Classifier")
+    metadata = Parser().parsestr(text)
+    assert (metadata["Name"], metadata["Version"], metadata["Requires-Python"]) == (
+        "crmlib",
+        __version__,
+        ">=3.11",
+    )
+    assert metadata["License-Expression"] == "BSD-3-Clause AND MIT"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata["Summary"]
+    assert metadata["Author"]
+    assert metadata["Keywords"]
+    assert "Typing :: Typed" in metadata.get_all("Classifier")
     assert (
         "BSD 3-Clause"
         in zipfile.ZipFile(WHEEL).read(f"crmlib-{__version__}.dist-info/licenses/LICENSE").decode()
@@ -110,7 +114,7 @@ def test_the_source_archive_can_be_tested_and_leaves_out_what_is_made() -> None:
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_a_stranger_installs_it_and_gets_a_report(version: str, tmp_path: Path) -> None:
+def test_a_new_user_installs_it_and_gets_a_report(version: str, tmp_path: Path) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"there is no Python {version} on this machine")

@@ -75,7 +75,7 @@ def test_customers_in_another_tier_have_the_reason_and_nobody_is_lost(runs):
     }  # fmt: skip
 
 
-def test_two_runs_of_a_world_without_change_are_rarely_said_to_differ(tmp_path):
+def test_two_runs_without_a_true_change_are_rarely_reported_to_differ(tmp_path):
     random, found = np.random.default_rng(4), 0
     for number in range(80):
         ends = [

@@ -104,7 +104,7 @@ FAILED = RECORD | {
 }
 
 
-TOLD = ["June brought EUR 90, <b>less</b>.", "Why: fewer bought.", "What to do: call 2 customers."]
+PAGE_ONE = ["June brought EUR 90, <b>less</b>.", "Why: fewer bought.", "What to do: call 2 customers."]
 BELIEVE = ["Not known.", "In its last test …", "A sixth sentence that is one too many."]
 
 
@@ -117,7 +117,7 @@ def run(tmp_path):
     from crmlib.study.results import NotebookResults
 
     results = NotebookResults("12_decisions", tmp_path, "EUR")
-    results.sentences("page_one", TOLD)
+    results.sentences("page_one", PAGE_ONE)
     results.sentences("believe", BELIEVE)
     wide, narrow = (Chart(Figure((width, 2.0)), "Less", "Revenue <fell>") for width in (8.0, 4.0))
     results.picture("page_one", wide, narrow)
@@ -163,7 +163,7 @@ def server(monkeypatch):
 def test_it_says_five_sentences_and_where_to_look(run, monkeypatch):
     message = compose(run, RECORD, to="boss@example.org", page=run / "index.html")
     lines = [line for line in plain(message).splitlines() if line]
-    assert lines[:5] == [*TOLD, *BELIEVE[:2]]
+    assert lines[:5] == [*PAGE_ONE, *BELIEVE[:2]]
     assert lines[5:] == [f"The report: {(run / 'index.html').as_uri()}", f"Run {RECORD['run']}"]
     monkeypatch.setenv("CRMLIB_REPORT_URL", "https://crm.example.org/reports/")
     latest, one = run / "a shop/latest/index.html", run / "a shop/runs/20240105/index.html"
@@ -201,7 +201,7 @@ def test_the_list_is_attached_only_on_request_and_without_personal_columns(run):
     assert [*message.iter_attachments()] == []
 
 
-def test_where_no_chapter_has_told_what_to_do_the_first_headlines_are_told(run):
+def test_without_a_chapter_on_decisions_the_first_headlines_are_sent(run):
     (run / "metrics.json").write_text(
         json.dumps({"02_base": {"headline": "Half bought once.", "figures": {}}})
     )

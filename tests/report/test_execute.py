@@ -85,7 +85,7 @@ def test_what_did_run_is_cached_also_after_a_failed_run(broken):
     assert project.crm("report", "tiny").ended["02_base"] == "cached"
 
 
-def test_a_timeout_is_told_from_an_exception(project):
+def test_a_timeout_is_distinguished_from_an_exception(project):
     done = project.crm("report", "tiny", "--set", "how=hangs", "--timeout", "2")
     failure = the_failure(done)
     assert failure["status"] == "timeout"
@@ -96,7 +96,7 @@ def test_a_timeout_is_told_from_an_exception(project):
 
 
 @pytest.mark.parametrize("how", ["dies", "ends_its_worker"])
-def test_a_killed_kernel_or_worker_is_told_and_hangs_nothing(project, how):
+def test_a_killed_kernel_or_worker_is_reported_and_blocks_nothing(project, how):
     done = project.crm("report", "tiny", "--set", f"how={how}")
     failure = the_failure(done)
     assert failure["status"] == "kernel died"

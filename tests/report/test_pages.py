@@ -95,7 +95,7 @@ def suite(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_request_leaves_a_page_and_no_error_is_told(browser, pages, width):
+def test_a_page_sends_no_request_and_logs_no_error(browser, pages, width):
     for page in pages:
         events = browser.open(page, width, settle=50)
         asked = [

@@ -106,7 +106,7 @@ def test_a_source_that_changes_during_a_run_is_named_and_nothing_is_published(pr
 
 
 @pytest.mark.thorough
-def test_a_damaged_entry_of_the_cache_is_made_anew_and_said(project):
+def test_a_damaged_cache_entry_is_made_again_with_a_warning(project):
     for damaged in ("used.parquet", "report.json", "contents.json"):
         (entry,) = cleaned(project)
         content = (entry / damaged).read_bytes()

@@ -55,7 +55,7 @@ def _cleaned(raw: ibis.Table, contract: Contract, reading: Reading, place: Files
     if not reading.currency:
         refuse_several_currencies(staged, contract)
     keep_equal = not is_log or policies.equal_rows == "keep"
-    judged = set_aside_repeats(staged, contract, keep_equal)  # holds on to tables
+    judged = set_aside_repeats(staged, contract, keep_equal)  # keeps a reference to cached tables
     return _account_for(place.judged(judged), contract, columns, reading, place)
 
 
@@ -64,12 +64,11 @@ def _account_for(
 ) -> CleaningReport:
     """Write the rows that are used and those set aside, and the report of both."""
     usable = staged.filter(_.reason.isnull())
-    is_log, keep_personal = contract.name == "transactions", reading.keep_personal
-    used = (
-        steps.used_of_log(usable, reading.policies)
-        if is_log
-        else _contract_columns(usable, contract, keep_personal)
-    )
+    is_log = contract.name == "transactions"
+    if is_log:
+        used = steps.used_of_log(usable, reading.policies)
+    else:
+        used = _contract_columns(usable, contract, reading.keep_personal)
     here = {*used.columns} & {*staged.columns}
     money = [c.name for c in contract.columns if c.kind == "money" and c.name in here]
     changed = reconcile.what_is_changed(staged, contract, reading)
@@ -82,9 +81,8 @@ def _account_for(
         raise DataError(reconcile.nothing_usable(staged, contract, columns, tally))
     place.write(used, USED)
     place.write(_as_written(staged, contract, money, reading), QUARANTINE)
-    reconcile.assert_reconciled(
-        tally, money, {file: place.read(file) for file in (USED, QUARANTINE)}, contract.name
-    )
+    files = {file: place.read(file) for file in (USED, QUARANTINE)}
+    reconcile.assert_reconciled(tally, money, files, contract.name)
     return CleaningReport(
         reconcile.rows_by_outcome(tally, money),
         reconcile.changed_values(usable, changed, changes),
@@ -103,7 +101,7 @@ def _contract_columns(usable: ibis.Table, contract: Contract, keep_personal: boo
 
 
 def _as_written(staged: ibis.Table, contract: Contract, money: list[str], reading: Reading) -> ibis.Table:
-    """The rows set aside: why, where they stand in the source, their text, and the money that could be counted."""
+    """The rows set aside: reason, place in the source, original text, and the money that could be read."""
     aside = staged.filter(_.reason.notnull())
     texts: dict[str, ir.Value] = {}
     for column in contract.columns:

@@ -1,4 +1,4 @@
-"""Tables with columns that the firm names itself: each becomes a column of the contract for this source."""
+"""Tables that may have further columns of the firm's own: each becomes a column of the contract for this source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One text for one id: what spreadsheets and other programs put around it is taken off, and nothing else.
+"""Normalise customer ids: remove only what spreadsheets and other programs add around them.
 
 "13085", "13085.0", " 13085" and ="13085" are one id in every table and source. "007" and "7", "a1" and "A1" may be
 two: they stay apart, and the data check counts them.
@@ -16,7 +16,7 @@ _WRAPPED = r"""^(?:=?"+(.*?)"+|=?'([-+0-9].*?)'?|=([0-9]+))$"""
 # A column of whole numbers that was read as one of fractions; "1.000" may be a thousand, and stays as it is.
 _POINT_ZERO = r"^([-+]?[0-9]+)[.,]0{1,2}$"
 _SCIENTIFIC = r"^[-+]?[0-9](?:[.,]([0-9]*))?[eE]\+([0-9]{1,3})$"
-_LARGEST = 2**53  # from here on a float no longer holds every whole number
+_LARGEST = 2**53  # above this a float cannot hold every whole number
 _LONGEST = 32  # bytes; a longer text is the name of a product
 ERROR_TEXT = "written as an error of a spreadsheet"
 LOST_DIGITS = "in scientific notation, with digits lost"
@@ -24,7 +24,7 @@ CHANGED = "read without what a program put around it (.0, quotes, an equals sign
 
 
 def read_id(text: ir.StringColumn) -> ir.StringColumn:
-    """The one text of an id; null where no id is left of it, for which `id_fault` has the reason.
+    """Normalise an id; null where no id is left, with the reason in `id_fault`.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def read_id(text: ir.StringColumn) -> ir.StringColumn:
 
 
 def own_ids(column: ir.Column) -> ir.Column:
-    """Ids as a frame has them: whole numbers as int64, also those that pandas made fractions; else their one text.
+    """Ids of a frame: whole numbers as int64, also where pandas holds them as floats; else normalised text.
 
     Examples
     --------
@@ -61,16 +61,13 @@ def holds_other(text: ir.StringColumn) -> bool:
 def id_fault(text: ir.StringColumn) -> ir.StringColumn:
     """Why `read_id` found no id in a text: a spreadsheet's error, or digits that scientific notation cut off."""
     bare = _unwrapped(text)
-    return ibis.cases(
-        (bare.re_search(SPREADSHEET_ERROR), ERROR_TEXT), (bare.re_search(_SCIENTIFIC), LOST_DIGITS)
-    )
+    faults = {SPREADSHEET_ERROR: ERROR_TEXT, _SCIENTIFIC: LOST_DIGITS}
+    return ibis.cases(*[(bare.re_search(pattern), fault) for pattern, fault in faults.items()])
 
 
 def _suspect(text: ir.StringColumn) -> ir.BooleanColumn:
-    """Whether a program may have dressed it: cheap, for patterns are slow and most ids are plain."""
-    strange = (
-        (text < "0") | text.startswith("=") | text.contains(".") | text.contains(",") | text.contains("+")
-    )
+    """Whether a program may have added something to the id: a cheap test, as most ids are plain."""
+    strange = ibis.or_(text < "0", text.startswith("="), *map(text.contains, ".,+"))
     return (text < "A") & (bytes_of(text) <= _LONGEST) & strange  # what begins with a letter is no number
 
 

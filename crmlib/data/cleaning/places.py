@@ -1,4 +1,4 @@
-"""Where cleaning works and writes: in files of DuckDB, or in tables of the engine that has the log."""
+"""Where cleaning stores its steps and results: in files (DuckDB), or in tables of the engine that holds the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crmlib.data.kept import QUARANTINE
 
 # Writing dictionaries of millions of ids takes longer than the ids themselves.
 _QUICK = {"COMPRESSION": "lz4", "STRING_DICTIONARY_PAGE_SIZE_LIMIT": 10_000}
-_MOST_HOME = 100_000  # rows set aside that come home; all of them stay in the workspace
+_MOST_HOME = 100_000  # rows set aside that are copied; all of them stay in the workspace
 NOTE = "tables.json"
 
 
@@ -46,7 +46,7 @@ class Files:
         return staged.mutate(source_row=_.file_row_number + 1).drop("file_row_number")
 
     def judged(self, staged: ibis.Table) -> ibis.Table:
-        """As a view of the engine, what the questions that follow have in common is put into SQL once."""
+        """The rows as a view, so that later queries share their common part."""
         return engine().create_view(self._view, staged)
 
     def write(self, rows: ibis.Table, file: str) -> None:
@@ -71,7 +71,7 @@ class Files:
         }
 
     def close(self, done: bool) -> None:
-        """Remove what only the steps needed."""
+        """Remove temporary files."""
         engine().drop_view(self._view, force=True)
         self._staged.unlink(missing_ok=True)
 
@@ -90,7 +90,7 @@ class Tables:
         (self._folder / NOTE).write_text(json.dumps(note), encoding="utf-8")
 
     def in_order(self, raw: ibis.Table) -> ibis.Table:
-        """The source ordered by all that is in it."""
+        """The source, sorted by all columns."""
         return raw.order_by(raw.columns)
 
     def staged(self, rows: ibis.Table) -> ibis.Table:
@@ -122,11 +122,11 @@ class Tables:
         return kept_rows(self._folder, file, self._spark)
 
     def empty(self, file: str) -> tuple[int, dict[str, int]]:
-        """Nothing has been counted."""
+        """Unknown for these tables: nothing has been counted."""
         return 0, {}
 
     def close(self, done: bool) -> None:
-        """Remove what only the steps needed, and all if it was not done."""
+        """Remove temporary tables; remove all tables if cleaning did not finish."""
         unfinished = [] if done else [table["table"] for table in self._note.values()]
         for name in [*self._steps, *unfinished]:
             self._spark.drop(name)
@@ -134,7 +134,7 @@ class Tables:
 
 @contextmanager
 def place_of(raw: ibis.Table, folder: Path) -> Iterator[Files | Tables]:
-    """Where the cleaning of a table works: in the engine that has it."""
+    """Choose where a table is cleaned: in the engine that holds it."""
     sources = raw.op().find((ops.DatabaseTable, ops.SQLQueryResult))
     backend = sources[0].source if sources else engine()
     place = Tables(backend, folder) if backend.name == "pyspark" else Files(folder)

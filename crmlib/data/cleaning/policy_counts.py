@@ -27,7 +27,7 @@ STRAY_SHARE = 0.005
 
 
 def policy_counts(staged: ibis.Table, used: ibis.Table, policies: Policies) -> list[dict[str, Any]]:
-    """What each decision concerns, in rows and money, whichever way it was taken."""
+    """Rows and money that each policy affects, whatever its setting."""
     concerned = _concerned(staged)
     measures: dict[str, ir.Value] = {}
     for place, (flag, money) in enumerate(concerned.values()):
@@ -51,7 +51,7 @@ def policy_counts(staged: ibis.Table, used: ibis.Table, policies: Policies) -> l
 
 
 def _concerned(staged: ibis.Table) -> dict[str, tuple[ir.BooleanValue, ir.Value]]:
-    """The rows that each decision is about, and the money of each that it is about."""
+    """For each policy: the rows that it affects, and their money."""
     money = countable(staged, "amount")
     zero = staged.reason.isnull() & (staged.amount == 0)
     if "refunded_in_full" in staged.columns:
@@ -141,7 +141,7 @@ def calendar(used: ibis.Table) -> dict[str, Any]:
 
 
 def stray_days(counts: pd.Series) -> int:
-    """How many of the first days stand alone, far from the others; `counts` by day, from either end of the calendar."""
+    """How many of the first days are strays, far from the others; `counts` by day, from either end of the calendar."""
     gaps = counts.index.to_series().diff().dt.days.abs().to_numpy()
     before = counts.cumsum().shift(fill_value=0).to_numpy()
     stray = (gaps > STRAY_GAP_DAYS) & (before < STRAY_SHARE * counts.sum())

@@ -1,4 +1,4 @@
-"""From the text of a file to ids, dates and amounts: what cannot be read becomes null, never a guess.
+"""Read ids, dates and amounts from text: what cannot be read becomes null, never a guess.
 
 Understood of a number are one sign (before, behind, or accounting brackets), a currency before or behind, a factor
 such as K, M or lakh behind, and groups of digits as any country writes them, by one separator throughout.
@@ -59,7 +59,7 @@ def _signs_around(decimal: str) -> str:
     whole += ["[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"] if decimal == "." else []  # lakh and crore
     digits = f"(?:{'|'.join([*whole, '[0-9]+'])})(?:{point}[0-9]+)?"
     other = f"[^0-9+(){_MINUS},'’"
-    # Before digits a point is a word's own: "Rs.50" is fifty, "$.50" half a dollar.
+    # A point before digits belongs to a word: "Rs.50" is fifty, but "$.50" is half a dollar.
     forms = "|".join(_FORMS).replace("<", rf"(?:{other}.]|{_LETTER}\.)*").replace(">", f"{other}]*")
     # A spreadsheet puts an apostrophe before a number that is text.
     return f"^'?(?:{_pattern(forms)})$".replace("#", f"(?:{digits})").replace("%", f"{point}[0-9]+")
@@ -96,7 +96,7 @@ def plain_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn
 
 
 def parse_number(text: ir.StringColumn, decimal: str = ".") -> ir.FloatingColumn:
-    """What `read_number` makes of text without blanks at its ends."""
+    """Read a number from text without blanks at its ends; see `read_number`."""
     # "Rs." has no point
     words = ibis.ifelse(text.re_search(rf"{_LETTER}\."), text.re_replace(rf"({_LETTER})\.", r"\1"), text)
     digits = words.re_replace(f"[^0-9{decimal}]+", "").replace(decimal, ".")
@@ -158,12 +158,12 @@ _BLANK_CODES = (9, 10, 13, 32, 0xA0, 0x202F, 0x200B, 0xFEFF)  # two of them with
 
 @ibis.udf.scalar.builtin
 def try_strptime(text: str, pattern: str) -> dt.timestamp:
-    """DuckDB's date parser that answers null where it cannot read."""
+    """DuckDB's date parser; null where the text cannot be read."""
 
 
 @ibis.udf.scalar.builtin(name="chr")
 def character(code: int) -> str:  # type: ignore[empty-body]
-    """A sign by its number."""
+    """A character by its code point."""
 
 
 @ibis.udf.scalar.builtin(name="trim")
@@ -173,7 +173,7 @@ def trim_signs(text: str, signs: str) -> str:  # type: ignore[empty-body]
 
 @ibis.udf.scalar.builtin(name="strlen")
 def bytes_of(text: str) -> int:  # type: ignore[empty-body]
-    """Length of a text in bytes, which is at hand where letters have to be counted."""
+    """Length of a text in bytes, which is faster than counting letters."""
 
 
 @ibis.udf.scalar.builtin(name="timezone")
@@ -212,7 +212,7 @@ def read_number(column: ir.Column, decimal: str = ".") -> ir.FloatingColumn:
 
 
 def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = "UTC") -> ir.TimestampColumn:
-    """A date and time on the firm's own clock, without zone; moments that no calendar of a shop holds among them.
+    """A date and time on the firm's own clock, without time zone; impossible years are not removed here.
 
     `column`: dates, timestamps, or text. `formats`: strptime patterns, tried in turn, or "excel" for serial days,
     "unix" for seconds since 1970, "days since 2023-01-01" and the like for other counts, "iso" for ISO 8601, which is
@@ -228,7 +228,7 @@ def read_moment(column: ir.Column, formats: Sequence[str] = (), timezone: str = 
 
 
 def parse_moment(text: ir.StringColumn, formats: Sequence[str], timezone: str) -> ir.TimestampColumn:
-    """What `read_moment` makes of text without blanks at its ends."""
+    """Read a date and time from text without blanks at its ends; see `read_moment`."""
     # The engine reads the word "epoch" as 1970.
     text = where(~(text.endswith("h") | text.endswith("H")), text)
     return ibis.coalesce(*[_read_one_format(text, pattern, timezone) for pattern in formats or ["iso"]])
@@ -239,7 +239,7 @@ def _as_moment(column: ir.Column) -> ir.TimestampColumn:
 
 
 def within_calendar(moment: ir.TimestampColumn) -> ir.TimestampColumn:
-    """Null outside 1900 to 2199: "infinity" and the year 19970 are no dates of a purchase."""
+    """Null outside the years 1900 to 2199, such as "infinity" and the year 19970."""
     moment = moment.cast("timestamp(6)")
     first, last = ibis.timestamp(f"{FIRST_DAY} 00:00:00"), ibis.timestamp(f"{LAST_DAY} 23:59:59.999999")
     return where(moment.between(first, last), moment)

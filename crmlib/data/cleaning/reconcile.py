@@ -34,7 +34,7 @@ Tally = dict[str | None, Part]  # by reason; None stands for the rows that are u
 
 
 def total_of(parts: Iterable[Part], money: Sequence[str]) -> Part:
-    """All parts together."""
+    """The sum of all parts."""
     listed = list(parts)
     sums = {name: sum((part.money[name] for part in listed), Decimal(0)) for name in money}
     return Part(sum(part.rows for part in listed), sums)
@@ -73,7 +73,7 @@ def rows_by_outcome(tally: Tally, money: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def assert_reconciled(tally: Tally, money: Sequence[str], files: Mapping[str, ibis.Table], name: str) -> None:
-    """What was written is what was counted, to the row and to the cent of every money column."""
+    """Assert that the written tables have exactly the rows and the money that were counted."""
     aside = total_of((part for reason, part in tally.items() if reason is not None), money)
     for (file, rows), expected in zip(files.items(), (tally[None], aside), strict=True):
         amounts = {c: countable(rows, c) if file == USED else rows[f"readable_{c}"] for c in money}
@@ -92,13 +92,12 @@ def rows_by_file(staged: ibis.Table) -> list[dict[str, Any]]:
 def what_is_filled(
     usable: ibis.Table, contract: Contract, rows: int, empty: Mapping[str, int]
 ) -> dict[str, int]:
-    """For every column of the contract that the source has: in how many rows that are used it holds something.
+    """How many of the used rows have a value, for each column of the contract that the source has.
 
     `rows`, `empty`: how many rows were written, and in how many of them a column is empty, where that is known.
     """
-    personal = {
-        c.name: f"has_{c.name}" for c in contract.columns if c.personal and f"has_{c.name}" in usable.columns
-    }
+    personal = {c.name: f"has_{c.name}" for c in contract.columns if c.personal}
+    personal = {name: has for name, has in personal.items() if has in usable.columns}
     here = [name for name in contract.names if name in usable.columns and name not in personal]
     filled = {name: rows - empty[name] for name in here if name in empty}
     asked = {name: usable[name].count() for name in here if name not in empty}
@@ -110,7 +109,7 @@ def what_is_filled(
 def what_is_changed(
     staged: ibis.Table, contract: Contract, reading: Reading
 ) -> dict[str, tuple[str, ir.StringValue]]:
-    """Column, and what became of its value in each row: left empty, or read as another word than was written."""
+    """For each column: which values were left empty, or read as something other than what was written."""
     changed: dict[str, tuple[str, ir.StringValue]] = {}
     for column in contract.columns:
         name = column.name

@@ -58,7 +58,7 @@ def with_reasons(staged: ibis.Table, reasons: ibis.Table | None, override: bool 
 
 
 def several_times(rows: ibis.Table, candidate: str) -> ibis.Table:
-    """The 64-bit hashes that stand several times: few do, and a hundred million texts would not fit."""
+    """The 64-bit hashes that occur more than once: there are few, and millions of texts would not fit into memory."""
     return rows.group_by(candidate).agg(times=_.count()).filter(_.times > 1).select(candidate).cache()
 
 

@@ -1,4 +1,4 @@
-"""The purchase that a return belongs to.
+"""Match returns to purchases.
 
 A purchase reversed in full is no purchase from the day of its return on, and only from then: whoever
 looks at an earlier date still sees it. So nothing is deleted; purchases and returns carry dates.
@@ -16,10 +16,8 @@ _NEVER = ibis.null("timestamp(6)")
 
 def with_matched_returns(log: ibis.Table, *, in_full: bool = True) -> ibis.Table:
     """A log with `reversed_on` and `returned_purchase_date`; its rows are numbered by `source_row`."""
-    known = {
-        name: log[name].cast("string") if name in log.columns else ibis.null("string")
-        for name in ("product", "order_id")
-    }
+    names = ("product", "order_id")
+    known = {name: (log[name] if name in log.columns else ibis.null()).cast("string") for name in names}
     rows = log.select("source_row", "customer_id", "date", "amount", **known)
     return log.left_join(match_returns(rows, in_full=in_full), "source_row").drop("source_row_right")
 
@@ -38,17 +36,10 @@ def match_returns(rows: ibis.Table, *, in_full: bool = True) -> ibis.Table:
     reduces spend. Returns `source_row, reversed_on, returned_purchase_date` for the rows that a return concerns.
     """
     with_returns = rows.filter(_.amount < 0).select("customer_id").distinct()
-    events = (
-        rows.semi_join(with_returns, "customer_id")
-        .mutate(
-            date=_.date.cast("timestamp(6)"),
-            is_return=_.amount < 0,
-            size=_.amount.abs().round(2),
-            product=_.product.fill_null(""),
-        )
-        .cache()
-    )
-    # Else half of the work is spared.
+    events = rows.semi_join(with_returns, "customer_id")
+    events = events.mutate(date=_.date.cast("timestamp(6)"), product=_.product.fill_null(""))
+    events = events.mutate(is_return=_.amount < 0, size=_.amount.abs().round(2)).cache()
+    # Without order numbers half of the work is not needed.
     name_orders = has_rows(events.filter(_.is_return & _.order_id.notnull()))
     paired = _pairs(events if in_full else events.limit(0), name_orders)
     return _reduce_latest_purchase(events, paired, name_orders)
@@ -61,7 +52,7 @@ def _pairs(events: ibis.Table, name_orders: bool) -> ibis.Table:
     if not name_orders:
         return _pair_equal_amounts(purchases, returns, key).cache()
     within = _pair_equal_amounts(purchases, returns, ["order_id", *key]).cache()
-    free = returns.anti_join(purchases, order)  # what names an order of the customer is about that one
+    free = returns.anti_join(purchases, order)  # a return that names an order of the customer belongs to it
     rest = purchases.anti_join(within, "source_row")
     return within.union(_pair_equal_amounts(rest, free, key)).cache()
 

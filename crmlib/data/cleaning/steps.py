@@ -24,9 +24,9 @@ TOTAL_ROW = "a sum of other rows"
 CANCELLED = "cancelled or test order"
 NO_PRODUCT = "no product (policies.excluded_products)"
 UNUSED_RETURN = "return (policy returns: set_aside)"
-# What the study decides to leave out, and what counts nothing twice: no row of it is lost.
+# Rows that the study leaves out on purpose, or that would count something twice: they do not count as lost.
 LEFT_OUT = (LATER_LINE, TOTAL_ROW, OTHER_CURRENCY, CANCELLED, NO_PRODUCT, UNUSED_RETURN, EQUAL_ROW)
-# What pivot tables and exports write at the head of a sum, in the languages of statuses.
+# Labels of totals in pivot tables and exports, in the languages of the order states.
 _TOTAL = (
     r"(?:(?:grand|sub|sous)[ -]?|gesamt|zwischen|eind|general )?"
     r"(?:totals?|totales?|totaal|totaux|totalt|summe|gesamt|gesamtergebnis|suma|somm[ae]|soma|summa|sum)"
@@ -47,7 +47,7 @@ def reasons_of_surveys(rows: ibis.Table) -> list[tuple[ir.BooleanValue, str]]:
 
 
 def prepare_log(rows: ibis.Table, policies: Policies) -> ibis.Table:
-    """Turn amounts into what was earned, look states of orders up, and name guests."""
+    """Compute net amounts, mark excluded order states and products, and name guest customers."""
     rows = _earned_amounts(rows, policies)
     if "status" in rows.columns and policies.excluded_statuses:  # seven languages of them: looked up once
         words = ibis.array(spellings(policies.excluded_statuses))  # quicker than a long list of IN
@@ -95,7 +95,7 @@ def report_of_log(staged: ibis.Table, used: ibis.Table, policies: Policies) -> d
 
 
 def _earned_amounts(rows: ibis.Table, policies: Policies) -> ibis.Table:
-    """Turn `amount` into what the row earned, and say beside it what was changed.
+    """Turn `amount` into net revenue, and mark what was changed.
 
     A row marked as returned gets a negative amount (`flipped`); parts that are no revenue are taken off
     (`taken_off`); what was refunded later is taken off in proportion (`refunded`), and a purchase that
@@ -148,14 +148,14 @@ def _name_guests(rows: ibis.Table, policies: Policies) -> ibis.Table:
 
 
 def _says_total(rows: ibis.Table) -> ir.BooleanValue:
-    """Whether a row without a date or a customer calls itself a sum."""
+    """Whether a row without a date or a customer is labelled as a total."""
     names = [name for name in ("written_customer_id", "order_id", "written_date") if name in rows.columns]
     says = ibis.or_(*[rows[name].re_search(SAYS_TOTAL).fill_null(False) for name in names])
     return ibis.ifelse(rows.date.isnull() | rows.customer_id.isnull(), says, False)
 
 
 def _sums_of_others(staged: ibis.Table) -> ibis.Table | None:
-    """Rows that say so, and the row without a customer that is as large as all others together; None if none can be."""
+    """Rows labelled as totals, and the row without a customer that equals the sum of all others; None without any."""
     fine = ~staged.says_total & (staged.amount.abs() <= LARGEST_AMOUNT)
     named = fine & ~staged.is_guest
     largest = staged.amount.abs().max(where=named)
@@ -188,7 +188,7 @@ def _later_lines(staged: ibis.Table) -> ibis.Table:
 
 
 def _no_groups(used: ibis.Table) -> list[str]:
-    """Columns that should put rows into groups, and have nearly as many values as rows."""
+    """Group columns that have nearly as many values as rows, and so form no groups."""
     names = [name for name in GROUPS if name in used.columns]
     asked = {f"values {name}": used[name].approx_nunique() for name in names}
     asked |= {f"rows {name}": used[name].count() for name in names}
@@ -197,7 +197,7 @@ def _no_groups(used: ibis.Table) -> list[str]:
 
 
 def used_of_log(used: ibis.Table, policies: Policies) -> ibis.Table:
-    """The cleaned log: contract columns, and what is a purchase, from when to when."""
+    """The cleaned log: the contract's columns, which rows are purchases, and when they were returned."""
     gone = {*_SPENT_BY_NOW, *_no_groups(used)}
     kept = [c for c in TRANSACTIONS.names if c in used.columns and c not in gone]
     never = ibis.null("timestamp(6)")

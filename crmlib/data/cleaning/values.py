@@ -75,7 +75,7 @@ def read_values(
     possible = {c.name: _possible(rows[c.name], c) for c in here if c.kind in ("date", "number", "money")}
     possible |= {name: read_id(rows[name]) for name in dressed}
     rows = rows.mutate(**possible, **_computed(rows, contract, columns)).view()
-    # Of an id its text and its value say what was changed, until both are hashed.
+    # The text of an id is kept beside its value, to report what was changed before both are hashed.
     apart = [c for c in judged if c.kind == "id" and not c.required]
     faulty = [c for c in judged if not c.required and (c not in apart or c.names_customer)]
     faults = {c.name: _fault(rows, c, reading) for c in faulty}
@@ -88,7 +88,7 @@ def read_values(
 
 
 def _refuse_nested(raw: ibis.Table, columns: Mapping[str, str], contract: Contract) -> None:
-    """A cell with several values is neither an id nor a date nor an amount."""
+    """Refuse a column whose cells hold several values."""
     for ours, theirs in columns.items():
         if raw[theirs].type().is_nested():
             raise DataError(
@@ -104,7 +104,7 @@ def _is_plain(column: Column, reading: Reading) -> bool:
 
 
 def _says_something(rows: ibis.Table, column: Column) -> ir.BooleanValue:
-    """Whether something is written; what a missing id looks like is the study's to say."""
+    """Whether a cell is filled; which words mean a missing id is a policy of the study."""
     text = rows[f"written_{column.name}"]
     return (text if column.names_customer else without_words(text, _EMPTY)).notnull()
 
@@ -135,7 +135,7 @@ def _read(rows: ibis.Table, column: Column, typed: bool, table: str, reading: Re
 
 
 def _possible(value: ir.Column, column: Column) -> ir.Value:
-    """A value that was read, without days that no calendar of a shop holds and what programs write for no number."""
+    """A value that was read, without impossible dates and without nan."""
     return within_calendar(value) if column.kind == "date" else where(~value.isnan(), value)
 
 
@@ -196,7 +196,7 @@ def _fault(rows: ibis.Table, column: Column, reading: Reading) -> ir.StringValue
         missing = f"{name} is a word for missing (policies.missing_ids)"
         word = missing if column.names_customer else f"unreadable {name}"
         no_id = ibis.coalesce(ibis.literal(f"{name} ") + id_fault(rows[f"written_{column.name}"]), word)
-        # What is written is looked at only where no id was read.
+        # The text is examined only where no id was read, which is faster.
         return where(value.isnull(), where(written, no_id))
     if column.words or column.kind == "flag":
         allowed = ", ".join(column.words) or "yes, no"
@@ -239,7 +239,7 @@ def refuse_several_currencies(staged: ibis.Table, contract: Contract) -> None:
 
 
 def _contradictions(rows: ibis.Table, contract: Contract) -> Iterator[tuple[ir.BooleanValue, str]]:
-    """Rows in which what follows comes first: which of the two dates is wrong, nobody can tell."""
+    """Rows whose dates are in the wrong order; it is unknown which of the two is wrong."""
     for column in contract.columns:
         if column.not_before in rows.columns and column.name in rows.columns:
             early = rows[column.name].truncate("D") < rows[column.not_before].truncate("D")
@@ -247,7 +247,7 @@ def _contradictions(rows: ibis.Table, contract: Contract) -> Iterator[tuple[ir.B
 
 
 def _fit_to_write(rows: ibis.Table, contract: Contract, here: list[Column], reading: Reading) -> ibis.Table:
-    """Ids hashed where the study says so, and of personal columns only whether they are filled."""
+    """Hash ids where the study says so, and replace personal columns by whether they are filled."""
     personal = [column.name for column in here if column.personal]
     changed: dict[str, ir.Value] = {f"has_{name}": rows[name].notnull() for name in personal}
     if reading.hash_secret is not None:
@@ -261,7 +261,7 @@ def _fit_to_write(rows: ibis.Table, contract: Contract, here: list[Column], read
 
 
 def _pseudonym(customer_id: ir.StringValue, secret: str) -> ir.StringValue:
-    """What stands for a customer's id: the same for the same id and secret, and no way back without the secret."""
+    """A keyed hash of a customer's id: the same for the same id and secret, not reversible without the secret."""
     # Hashed twice with the key: once would let who knows some hashes go on from them (length extension).
     inner = _sha256(ibis.literal(secret) + customer_id)
     return _sha256(ibis.literal(secret) + inner).substr(0, _HASH_LENGTH)

@@ -29,9 +29,8 @@ def read_flag(column: ir.Column, yes: Iterable[str] = (), no: Iterable[str] = ()
     word = column.cast("string").lower().re_replace(r"[\s._/-]+", "")
     given = ((yes, True), (no, False))
     further = [([re.sub(r"[\s._/-]+", "", word) for word in words], flag) for words, flag in given]
-    return ibis.cases(
-        *[(word.isin(words), flag) for words, flag in (*further, (YES, True), (NO, False)) if words]
-    )
+    flags = (*further, (YES, True), (NO, False))
+    return ibis.cases(*[(word.isin(words), flag) for words, flag in flags if words])
 
 
 def read_word(column: ir.Column, table: str, name: str, words: Iterable[str]) -> ir.StringValue:

@@ -152,10 +152,9 @@ class Contract:
         for column in self.columns:
             wanted = column.required or not mapping  # whoever named columns left the others out on purpose
             if wanted and column.name not in mapping and column.name not in available:
-                plain = [
-                    [n for n in left if n.strip().lower() == known] for known in (column.name, column.also)
-                ]
-                if len(names := plain[0] or plain[1]) == 1:
+                known = (column.name, column.also)
+                own, other = ([n for n in left if n.strip().lower() == name] for name in known)
+                if len(names := own or other) == 1:
                     matched[column.name] = names[0]
         return matched
 

@@ -1,4 +1,4 @@
-"""The real content of a file, whatever its name: unpacked bytes; for text its encoding, delimiter and header."""
+"""Detect the format of a file from its content: packing, and for text its encoding, delimiter and header."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
 from crmlib.data.files.source_files import TEXT_SUFFIXES
 from crmlib.errors import DataError
 
-HEAD_BYTES = 256 * 1024  # enough lines to tell a delimiter by, and read in a blink
+HEAD_BYTES = 256 * 1024  # enough lines to detect the delimiter, and quickly read
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what unpacking a damaged file raises
 _BOMS = {
     codecs.BOM_UTF8: "utf-8",
@@ -27,7 +28,7 @@ _BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_CONTROLS = bytes([*range(9), *range(14, 32)])  # all but tab, line ends and form feed: no text holds many
+_CONTROLS = bytes([*range(9), *range(14, 32)])  # but tab, line ends and form feed; text has few of them
 _PAGES = (b"<!doctype", b"<html", b"<table", b"<?xml")
 _BINARY = {
     b"PK\x03\x04": "an Excel workbook or a zip archive; name it .xlsx if it is a workbook, else .zip",
@@ -81,16 +82,15 @@ def read_head(path: Path) -> bytes:
     except UNREADABLE as complaint:
         raise cannot_be_read(path, complaint) from None
     if not head.strip(b"\0 \r\n\t\xff\xfe\xef\xbb\xbf"):
-        raise DataError(
-            f"{path.name} is empty ({path.stat().st_size} bytes); export it again, with its header line"
-        )
+        size = path.stat().st_size
+        raise DataError(f"{path.name} is empty ({size} bytes); export it again, with its header line")
     if kind := _kind_of(head):
         raise DataError(f"{path.name} holds {kind}")
     return head
 
 
 def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> DataError:
-    """The refusal of a file that is not what its ending says, or is damaged.
+    """The error for a file that is damaged, or whose content does not match its ending.
 
     `complaint`: why it cannot be read; only what the system says, as on a lack of rights, is repeated. `own`: the first
     bytes of files with such an ending.
@@ -112,7 +112,7 @@ def cannot_be_read(path: Path, complaint: Exception, own: bytes = b"\0") -> Data
 
 
 def _kind_of(head: bytes) -> str:
-    """What a file holds by its first bytes, and what to do; empty if they are lines of text."""
+    """The kind of a file by its first bytes, with the cure; empty if it is text."""
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:16]
     if start.lower().startswith(_PAGES):
         return "a web page, not a table; open it in a spreadsheet program and save it as .xlsx or CSV"
@@ -124,7 +124,7 @@ def _kind_of(head: bytes) -> str:
 
 
 def mark_of(head: bytes) -> str | None:
-    """The encoding that a byte-order mark names, or that every second byte being zero gives away."""
+    """The encoding by the byte-order mark, or UTF-16 where every second byte is zero."""
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
             return encoding
@@ -175,7 +175,7 @@ def inspect_text_file(path: Path, *, encoding: str | None = None, delimiter: str
 
 
 def decode_head(path: Path, head: bytes, encoding: str) -> str:
-    """The first lines as text; the last, cut off one is left out where there are others."""
+    """Decode the first lines; the last, incomplete one is left out if there are others."""
     try:
         decoder = codecs.getincrementaldecoder(encoding)()
         text = decoder.decode(head, final=False).lstrip("\ufeff")
@@ -218,9 +218,7 @@ def refuse_preamble(where: str, *readings: Sequence[Sequence[object]]) -> None:
     delimiter that is possible, the likeliest first. Raises DataError if the first line is narrower than most are, and
     has one filled cell at most, or is followed by a line as wide as most in which every cell begins with a letter.
     """
-    width, line = max(
-        (_header_below(records[:_HEAD_LINES]) for records in readings), key=lambda found: found[0]
-    )
+    width, line = max((_header_below(records[:_HEAD_LINES]) for records in readings), key=itemgetter(0))
     if not width:
         return
     below = _filled(readings[0][line - 1]) if line <= len(readings[0]) else []

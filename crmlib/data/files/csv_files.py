@@ -34,7 +34,7 @@ from crmlib.data.files.source_files import REPACKED
 from crmlib.data.staging import scratch
 from crmlib.errors import DataError
 
-# A quote that is never closed swallows the lines after it; no honest field has more line breaks.
+# An unclosed quote takes in all lines after it; no valid field has more line breaks than this.
 LONGEST_RECORD_LINES = 200
 
 
@@ -70,7 +70,7 @@ def _fault(line: str, delimiter: str, width: int) -> str:
 
 
 def _records_of(file: TextFile) -> Iterator[tuple[int, list[str] | None, str]]:
-    """Line number, fields (None where there is no telling them) and text of each record but the header."""
+    """Line number, fields (None if it cannot be split) and text of each record but the header."""
     width, number, in_header = len(file.header), 1, True
     ahead: deque[str] = deque()
     next_line = _lines_of(file, ahead)
@@ -91,7 +91,7 @@ def _records_of(file: TextFile) -> Iterator[tuple[int, list[str] | None, str]]:
 
 
 def _next_record(next_line: Callable[[], str], delimiter: str) -> tuple[list[str], list[str] | None] | None:
-    """The lines of a record and its fields, None where there is no telling them; None at the end of the file."""
+    """The lines of a record and its fields (None if it cannot be split); None at the end of the file."""
     taken: list[str] = []
 
     def feed() -> Iterator[str]:
@@ -106,7 +106,7 @@ def _next_record(next_line: Callable[[], str], delimiter: str) -> tuple[list[str
 
 
 def _lines_of(file: TextFile, ahead: deque[str]) -> Callable[[], str]:
-    """What gives a file's next line, empty at its end; those that are put ahead come first."""
+    """A function that returns the next line of a file, empty at its end; lines in `ahead` come first."""
     text, numbers = io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline=""), count(1)
 
     def next_line() -> str:
@@ -176,7 +176,7 @@ def _open_alike(engine: Any, files: list[TextFile], keep_bad_lines: bool) -> ibi
 
 
 def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
-    """The engine's view of files, under neutral names first: no header can then mean anything to it."""
+    """Read files in the engine under neutral column names first, so that no header has a special meaning."""
     file = files[0]
     neutral = [f"c{place}" for place in range(len(file.header))]
     table = engine.read_csv(
@@ -196,7 +196,7 @@ def _scan(engine: Any, files: list[TextFile]) -> ibis.Table:
 
 
 def _fault_in(table: ibis.Table) -> Exception | None:
-    """The engine's complaint on reading every value once, if it has any.
+    """The engine's error when every value is read once, if there is one.
 
     Scans are lazy: without this, a fault in the last line would come up in the midst of an analysis. And
     values that a query does not ask for are not checked, so all are asked for.
@@ -216,10 +216,8 @@ def _as_utf8(file: TextFile) -> TextFile:
         return file
     copy = _scratch_file()
     try:
-        with (
-            io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline="") as text,
-            copy.open("w", encoding="utf-8", newline="") as target,
-        ):
+        text = io.TextIOWrapper(open_bytes(file.path), encoding=file.encoding, newline="")
+        with text, copy.open("w", encoding="utf-8", newline="") as target:
             shutil.copyfileobj(text, target, 1 << 20)
     except UnicodeError as complaint:
         raise wrong_encoding(file.path, file.encoding, _place_in(complaint)) from None
@@ -243,5 +241,5 @@ def _stacked(tables: list[ibis.Table]) -> ibis.Table:
 
 
 def _scratch_file() -> Path:
-    """Where a rewritten file stays as long as this process can read it."""
+    """The path of a new temporary file, which is kept as long as this process runs."""
     return scratch() / f"{next(_numbers)}.csv"

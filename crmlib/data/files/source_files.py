@@ -88,14 +88,14 @@ def _expand(path: Path, written: str) -> list[Path]:
 
 
 def _shown_in(folder: Path) -> Iterator[Path]:
-    """The files of a folder in a fixed order, but hidden ones and those that mark an open workbook."""
+    """The files of a folder in a fixed order, without hidden files and lock files of open workbooks."""
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     paths = (folder / name for name in names if not name.startswith((".", "~$")))
     return (path for path in paths if os.path.isfile(path))
 
 
 def names_of(files: Sequence[Path], base: Path | None = None) -> dict[Path, str]:
-    """What files are called in all that is written: seen from a folder, or as little as tells those elsewhere apart.
+    """Names of files for readers: relative to a folder, or as much of the path as distinguishes them.
 
     `base`: the study's folder; the working directory by default.
 

@@ -36,7 +36,7 @@ _BOTH_SIDES = 0.05  # of the rows with an amount; one with an amount on both sid
 def money_units(
     here: Sequence[tuple[Column, str]], profiles: Mapping[str, Profile], given: Mapping[str, Any]
 ) -> Iterator[Finding | Question]:
-    """The unit that the names of money columns say, such as cents; asked about where the amounts have decimals."""
+    """The unit in the names of money columns, such as cents; a question where the amounts have decimals."""
     columns = {column.name: theirs for column, theirs in here if column.kind == "money"}
     unit = given.get("amount_unit")
     if unit is not None:
@@ -63,7 +63,7 @@ def _unit_in(name: str) -> str | None:
 
 
 def amount_doubts(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
-    """What the content of the columns of money speaks against; `numbers` are those of a sample."""
+    """Questions where the content of money columns contradicts their names; `numbers` are those of a sample."""
     open_ones, computed = look.matches.keys() - look.known, {"unit_price", "quantity"} <= look.matches.keys()
     checks: list[_Check] = [] if "columns.amount" in look.given else [_two_sides]
     if "amount" in open_ones and not look.matches["amount"].is_by_content:
@@ -77,7 +77,7 @@ def amount_doubts(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
 
 
 def _two_sides(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
-    """An amount in one of two columns by its sign, as debit and credit; an amount with a sign stands beside them."""
+    """Amounts in two columns, such as debit and credit; an amount with a sign beside them needs no question."""
     if "amount" in numbers and (numbers["amount"] < 0).any():
         return
     named = {f"_{plain_name(name)}_": name for name in look.sample.columns}
@@ -85,11 +85,9 @@ def _two_sides(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
         next((name for plain, name in named.items() if any(f"_{word}_" in plain for word in words)), None)
         for words in _SIDES.values()
     ]
-    if (
-        None in sides
-        or sides[0] == sides[1]
-        or any(look.profiles[str(side)].number < MOSTLY for side in sides)
-    ):
+    if None in sides or sides[0] == sides[1]:
+        return
+    if any(look.profiles[str(side)].number < MOSTLY for side in sides):
         return
     texts = look.sample[sides].astype("string")
     filled = texts.apply(lambda column: column.str.contains("[1-9]").fillna(False))
@@ -107,10 +105,9 @@ def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
     amount, found = numbers["amount"].dropna().abs(), look.source("amount")
     if amount.empty or (amount % 1 != 0).any():
         return
+    of_money = [purpose for purpose in MONEY if purpose != "quantity"]
     for name in look.sample.columns:
-        if name == found or not any(
-            may_be_named(name, TRANSACTIONS, money) for money in MONEY if money != "quantity"
-        ):
+        if name == found or not any(may_be_named(name, TRANSACTIONS, purpose) for purpose in of_money):
             continue
         written = frame_table(look.sample[[name]])[name]
         other = read_number(written, look.decimal).name("other").to_pandas().dropna()
@@ -125,7 +122,7 @@ def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
 
 
 def _another_currency(look: Look, _numbers: pd.DataFrame) -> Iterator[Question]:
-    """Two columns of amounts whose names say different currencies."""
+    """Two columns of amounts whose names have different currencies."""
     found = look.source("amount")
     for name in look.sample.columns:
         marks = [*codes_in_name(found), *codes_in_name(name)]
@@ -173,7 +170,7 @@ def _a_total(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
 
 
 def _rise(numbers: pd.DataFrame) -> tuple[float | None, float]:
-    """By what power the price rises with the quantity (0: not, 1: in proportion), and its standard error.
+    """The elasticity of the price to the quantity (0: none, 1: in proportion), and its standard error.
 
     Within products where the log knows them and one of them was sold in several quantities, else over all rows. None
     where one piece was sold in every row, for then it is all the same.

@@ -57,19 +57,19 @@ class Match:
 
     @property
     def is_by_content(self) -> bool:
-        """Whether the name of the column says nothing."""
+        """Whether the column was found by its content alone."""
         return self.evidence.startswith(BY_CONTENT)
 
 
 @dataclass(frozen=True)
 class Look:
-    """A file that is looked at, and what is known of it so far."""
+    """A file whose format is being detected, and what is known of it so far."""
 
     table: ibis.Table  # whose texts have no blanks at their ends, and are null where nothing is left
     sample: pd.DataFrame  # its first rows
     profiles: Mapping[str, Profile]
     matches: Mapping[str, Match]  # by column of the contract
-    known: Collection[str]  # what nothing speaks against: named by a person, or of a known export
+    known: Collection[str]  # certain matches: named by the user, or of a known export
     given: Mapping[str, Any]  # the user's answers, by entry of the study file
     decimal: str
 
@@ -89,7 +89,7 @@ class Look:
 
 
 def text_of(column: ir.Column) -> ir.StringColumn:
-    """A column of a table that is looked at as text."""
+    """A column as text."""
     return column if column.type().is_string() else read_text(column)
 
 
@@ -135,7 +135,7 @@ def match_columns(
             rank = rank_of(plain_name(column), columns[purpose], names)
             if rank is not None and purpose not in found and own.holds(columns[purpose], profile, rank < 1):
                 ranked.append((rank, purpose, column))
-    # The clearest name is served first, so that "order_date" is no order and "total_tax" no total.
+    # The clearest names are matched first, so that "order_date" is no order and "total_tax" no total.
     for _rank_of, purpose, column in sorted(ranked, key=itemgetter(0)):
         if purpose not in found and column not in {match.column for match in found.values()}:
             found[purpose] = Match(column, f"by its name{_example(columns[purpose], profiles[column])}")
@@ -147,9 +147,8 @@ def match_columns(
             found[purpose] = Match(last[0], note)
     for purpose in contract.lacking(found):  # the one column left whose content can be nothing else
         taken = {match.column for match in found.values()} | {*near_names(contract, purpose, profiles)}
-        left = [
-            n for n, seen in profiles.items() if n not in taken and own.can_only_be(columns[purpose], seen)
-        ]
+        free = [name for name in profiles if name not in taken]
+        left = [name for name in free if own.can_only_be(columns[purpose], profiles[name])]
         if len(left) == 1:
             example = _example(columns[purpose], profiles[left[0]])
             found[purpose] = Match(left[0], f"{BY_CONTENT}: no other column holds such values{example}")
@@ -212,13 +211,13 @@ def names_of(contract: Contract) -> dict[str, list[str]]:
 
 
 def near_names(contract: Contract, purpose: str, there: Iterable[str]) -> list[str]:
-    """Columns whose names hold one of a purpose's names, whatever else they hold: a customer's id, and her city."""
+    """Columns whose names contain one of a purpose's names: "customer id", but also "customer city"."""
     words = [set(word.split("_")) for word in names_of(contract)[purpose]]
     return [name for name in there if any(word <= set(plain_name(name).split("_")) for word in words)]
 
 
 def parts_of_date(profiles: Mapping[str, Profile]) -> dict[str, str]:
-    """Columns that hold one date apart: year, month, week or day to column; none without a year."""
+    """Columns that hold the parts of a date: year, month, week or day to column; empty without a year."""
     found: dict[str, str] = {}
     for name, profile in profiles.items():
         parts = {*plain_name(name).split("_")} if profile.date < MOSTLY else set()
@@ -229,10 +228,10 @@ def parts_of_date(profiles: Mapping[str, Profile]) -> dict[str, str]:
 
 
 class OwnGuesses:
-    """How the columns of a table are recognised, and what else is guessed of it, where a table differs from others."""
+    """How the columns of a table are recognised; subclasses change it for tables with rules of their own."""
 
     def known_columns(self, own: Sequence[str]) -> dict[str, Match]:
-        """Contract column to its match, in files that are known as a whole."""
+        """The matches of files with a known layout, such as exports of shops."""
         return {}
 
     def holds(self, column: Column, profile: Profile, exact: bool) -> bool:
@@ -262,11 +261,11 @@ class OwnGuesses:
         return column.kind == "money" and is_amount and profile.date < 1 - _NEARLY_ALL
 
     def compare(self, look: Look) -> Iterator[Finding | Question]:
-        """Where the content of columns speaks for or against what their names say."""
+        """Findings and questions from comparing the content of columns with their names."""
         yield from ()
 
     def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
-        """The matches that stay once everything is known."""
+        """Drop matches that the findings rule out."""
         return matches
 
     def further(self, look: Look) -> Iterator[Finding | Question]:
@@ -276,6 +275,6 @@ class OwnGuesses:
 
 
 def _example(column: Column, profile: Profile) -> str:
-    """A value, unless it says who a customer is: that has no place in a study file or on a screen."""
+    """An example value; none for personal columns and ids of customers."""
     hidden = column.personal or column.names_customer
     return "" if hidden else f"; it holds, for example, {profile.example!r}"

@@ -27,7 +27,7 @@ _SUMS = 0.2  # of the money; rows that only sound like sums, as of a firm named 
 
 
 def doubts(look: Look) -> Iterator[Question]:
-    """What the content of matched columns speaks against, but for those that are known."""
+    """Questions where the content of matched columns contradicts their names, except for known ones."""
     matches, open_ones = look.matches, look.matches.keys() - look.known
     read: dict[str, ir.Value] = {name: look.number(name) for name in MONEY if name in matches}
     if "product" in matches:
@@ -53,7 +53,7 @@ def doubts(look: Look) -> Iterator[Question]:
 
 
 def counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
-    """Different marks, with their rows and an example, the most frequent first."""
+    """Values of `mark` with their number of rows and an example, the most frequent first."""
     found = most_frequent(table.select(mark=mark, text=text), "mark", _.mark, 1_000, example=_.text.min())
     return [(row["mark"], row["rows"], row["example"]) for row in found]
 
@@ -65,7 +65,7 @@ def unread_amounts(table: ibis.Table, text: ir.StringColumn, decimal: str) -> li
 
 
 def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
-    """A question where many ids of customers are lost, unless the column was named all the same."""
+    """A question where many ids of customers cannot be read, unless the user named the column."""
     for ours in (column.name for column in contract.columns if column.names_customer):
         if ours not in look.matches or f"columns.{ours}" in look.given:
             continue
@@ -84,7 +84,7 @@ def faulty_ids(contract: Contract, look: Look) -> Iterator[Question]:
 
 
 def mostly_empty(contract: Contract, look: Look) -> Iterator[Question]:
-    """A question where most rows lack what each needs, unless the column was named all the same."""
+    """A question for each required column that is empty in most rows, unless the user named it."""
     # A total on the first line, an event without money.
     has_blanks = {"order_id", "status"} & look.matches.keys()
     for column in contract.columns:
@@ -102,7 +102,7 @@ def mostly_empty(contract: Contract, look: Look) -> Iterator[Question]:
 
 
 def _another_id(look: Look) -> Iterator[Question]:
-    """An id that no customer has twice, beside one that comes again: the first may stand for an order."""
+    """An id without repeats beside one with repeats: the first may be an order number."""
     sample, found = look.sample, look.source("customer_id")
     ranks = {name: rank_of(plain_name(name), _CUSTOMER, _CUSTOMER_NAMES) for name in sample.columns}
     same = [name for name in ranks if ranks[name] is not None and ranks[name] == ranks[found]]
@@ -134,7 +134,7 @@ def _another_id(look: Look) -> Iterator[Question]:
 
 
 def few_values(profile: Profile) -> bool:
-    """Whether a column has too few different values to be the id of customers; short files prove nothing.
+    """Whether a column has too few different values for customer ids; short files are not judged.
 
     A log may have few customers, so this decides only where the name is not that of an id.
     """
@@ -142,7 +142,7 @@ def few_values(profile: Profile) -> bool:
 
 
 def _sums_among_rows(look: Look, amount: pd.Series) -> Iterator[Question]:
-    """Rows of a day and a customer that are called a total: they would count everything twice."""
+    """Rows with a date and a customer that are labelled as a total: they would count everything twice."""
     customer, day = look.source("customer_id"), look.source("date")
     texts = look.sample[[customer, day]].astype("string")
     # Others are set aside anyway.

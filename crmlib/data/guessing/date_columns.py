@@ -1,4 +1,4 @@
-"""How the dates of a table are written: one list of formats for all its date columns, and their time zone."""
+"""Detect the date formats of a table, one list for all its date columns, and their time zone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def guess_date_formats(
 
 
 def _settled(own: DateGuess, formats: Sequence[str]) -> tuple[str, ...]:
-    """A personal column's formats; where they are in doubt, the order of day and month that the others show."""
+    """A personal column's formats; if ambiguous, the order of day and month in the other columns."""
     if not own.readings:
         return own.formats or ("iso",)
     orders = {pattern[:2] for pattern in formats if pattern[:2] in ("%d", "%m")}

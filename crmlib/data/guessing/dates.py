@@ -1,4 +1,4 @@
-"""How the dates of a column are written: decided from the whole column, or asked about."""
+"""Detect the date formats of a column from all its values; ambiguous dates become a question."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def guess_dates(column: ir.Column) -> DateGuess:
     texts = texts.filter(_.text.re_search("[1-9]"))  # as every date has, and "n/a" and 0000-00-00 have not
     examples = _examples(texts)
     formats = [form for form in (*_DAY_TIMES, *_NUMBERS) if any(_fits(text, form) for text in examples)]
-    # What one example rules out another may need: the engine decides between the two orders on all rows.
+    # An example may rule out a format that others need, so the engine decides between both orders on all rows.
     swapped = {pattern.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m") for pattern in formats}
     formats = [form for form in (*_DAY_TIMES, *_NUMBERS) if form in {*formats, *swapped}]
     seen = _readings(texts, ["iso", *formats])
@@ -113,10 +113,9 @@ def _other_formats(texts: ibis.Table, guess: DateGuess) -> DateGuess:
 
 
 def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
-    """The question that dates are which no known format reads."""
-    text = (
-        f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {examples[0][:_SHOWN]!r}; "
-    )
+    """The question about dates that no known format reads."""
+    shown = examples[0][:_SHOWN]
+    text = f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {shown!r}; "
     if _PERIOD.fullmatch(examples[0]):
         text += "if they are months, weeks or quarters, write the first day of each, as 2024-01-01; else "
     elif _WORD.search(examples[0]):
@@ -129,7 +128,7 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
 
 
 def unread_dates(column: ir.StringColumn) -> str:
-    """What is to be asked of a column named like a date that no known format reads; empty if one does."""
+    """The question about a column that is named like a date but has no known format; empty if it has one."""
     texts = column.name("text").as_table().filter(_.text.re_search("[1-9]"))
     guess = guess_dates(texts.text) if has_rows(texts) else None
     return guess.question if guess and not guess.readings else ""
@@ -197,7 +196,7 @@ def _decide(seen: pd.DataFrame, formats: list[str]) -> DateGuess:
 
 
 def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
-    """What is to be asked of dates of which a spreadsheet has read those that it could, day and month swapped.
+    """The question where a spreadsheet seems to have read some dates with day and month swapped; else empty.
 
     It leaves two kinds: true dates, none of which has a day above 12, and texts that it could not read, all of which
     have one. Of an honest mixture, about 60 % of the former and 40 % of the latter would be different.
@@ -226,7 +225,7 @@ def _half_swapped(seen: pd.DataFrame, formats: list[str]) -> str:
 
 
 def _late_swapped(texts: ibis.Table, formats: Sequence[str]) -> str:
-    """What is to be asked of texts of which a spreadsheet has swapped day and month wherever it could.
+    """The question where day and month seem to be swapped in all dates with a day up to 12; else empty.
 
     The days above 12 show the order and the months of the log. In that order, dates with a day up to 12 then lie far
     outside these months, and in the other order none does. Honest ones do not, and a log of whole years shows nothing.
@@ -258,7 +257,7 @@ def _late_swapped(texts: ibis.Table, formats: Sequence[str]) -> str:
 def _day_order(
     seen: pd.DataFrame, day_first: list[str], month_first: list[str]
 ) -> tuple[list[str], list[str]] | DateGuess:
-    """The formats to drop and the proof of it; a guess with a question where it is not clear."""
+    """The formats to drop, with the proof; a guess with a question if the order of day and month is ambiguous."""
     if not day_first or not month_first:
         return [], []
     day, month = seen[day_first].any(axis=1), seen[month_first].any(axis=1)

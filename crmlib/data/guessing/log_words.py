@@ -44,7 +44,7 @@ _NO_PRODUCT = (
 
 
 def words_of(look: Look, amount: ir.NumericValue | None) -> Iterator[Finding | Question]:
-    """States of orders under another name, columns that decide a sign, and products that are none.
+    """Findings on order states in other columns, columns that mark returns, and items that are no products.
 
     `amount` is what was paid for each row, where a column says so.
     """
@@ -84,7 +84,7 @@ def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question
 
 
 def _signs(look: Look, free: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Finding | Question]:
-    """Which column says that a row is money back, where its amount has no minus."""
+    """The column that marks returns, where their amounts have no minus."""
     known, given = look.source("returned") if "returned" in look.matches else None, look.given
     listened = {name: _back_words(name, words, name == known) for name, words in free.items()}
     listened = {name: words for name, words in listened.items() if words and known in (None, name)}
@@ -145,7 +145,7 @@ def says_no_sale(state: str) -> bool:
 
 
 def _back_words(name: str, words: set[str], returned: bool) -> set[str]:
-    """Words of a column that may mean money back."""
+    """Words of a column that may mark a return."""
     parts = set(plain_name(name).split("_"))
     if words <= {*DEBIT_CREDIT} and not parts & _CARDS:
         return words
@@ -156,7 +156,7 @@ def _back_words(name: str, words: set[str], returned: bool) -> set[str]:
 def _above_zero(
     table: ibis.Table, listened: Mapping[str, set[str]], amount: ir.NumericValue
 ) -> dict[str, dict[str, int]]:
-    """Columns in which one of these words stands beside an amount above zero: all their words, with their rows."""
+    """Columns where one of these words occurs with a positive amount: all their words, with their rows."""
     texts = {name: text_of(table[name]).lower() for name in listened}
     asked = {name: (texts[name].isin(words) & (amount > 0)).sum() for name, words in listened.items()}
     found = first_row(table.agg(**asked)) if asked else {}
@@ -169,7 +169,7 @@ def _counts(text: ir.StringColumn) -> dict[str, int]:
 
 
 def _no_products(look: Look) -> Iterator[Finding | Question]:
-    """Postage, fees, samples and corrections that stand as products: sales, unless a person says otherwise."""
+    """Postage, fees, samples and corrections booked as products: counted as sales unless the user decides otherwise."""
     column = look.source("product")
     found = _booked_as_products(look.table, [column, *_beside_product(look.sample, column)])
     if not found:
@@ -191,7 +191,7 @@ def _beside_product(sample: pd.DataFrame, column: str) -> list[str]:
 
 
 def _booked_as_products(table: ibis.Table, columns: list[str]) -> dict[str, int]:
-    """Products that are none by their code or by what stands beside it, the most frequent first, with their rows."""
+    """Items that are no products by their code or name, the most frequent first, with their rows."""
     texts = {f"text{place}": text_of(table[name]).lower() for place, name in enumerate(columns)}
     words = table.select(**texts).group_by([*texts]).agg(rows=_.count())  # far fewer than rows
     words = words.mutate(

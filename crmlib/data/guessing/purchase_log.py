@@ -24,10 +24,10 @@ from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, sa
 from crmlib.data.policies import GROUPS, Policies, mostly_different
 
 _EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
-# Where an order's total is counted once, these tell of its first line only.
+# Where an order's total is counted once, these columns are of its first line only.
 _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", "tax", "shipping")
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
-_NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
+_NEARLY_ALL = 0.99  # of the line numbers are unique; the column is there to find the duplicates
 _SMALL = 1_000
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
@@ -63,7 +63,7 @@ class PurchaseLogGuesses(OwnGuesses):
         return column.name not in ("customer_id", *_AMOUNTS) or super().holds(column, profile, exact)
 
     def can_only_be(self, column: Column, profile: Profile) -> bool:
-        """Of ids too: a customer comes again, and an id is no date and has no decimals."""
+        """As for other tables; customer ids repeat, are no dates and have no decimals."""
         if column.name != "customer_id":
             return super().can_only_be(column, profile)
         repeats = profile.filled > 0.5 and profile.distinct < 0.9 and not few_values(profile)
@@ -71,12 +71,12 @@ class PurchaseLogGuesses(OwnGuesses):
         return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
 
     def compare(self, look: Look) -> Iterator[Finding | Question]:
-        """Amounts, costs and ids that content speaks against; what the words of the log say."""
+        """Questions about amounts, costs and ids, and findings from the words of the log."""
         yield from doubts(look)
         yield from words_of(look, _paid(look))
 
     def settle(self, matches: dict[str, Match], further: Sequence[Finding]) -> dict[str, Match]:
-        """Without a price where there is an amount, and without lines where an order's total is counted once."""
+        """Drop the price if there is an amount, and line columns if an order's total is counted once."""
         has_amount = "amount" in matches and matches["amount"].column != NONE
         dropped = {"unit_price"} if has_amount else set()
         if any(finding.value == "order_total" for finding in further):
@@ -98,7 +98,7 @@ class PurchaseLogGuesses(OwnGuesses):
 
 
 def _paid(look: Look) -> ir.NumericValue | None:
-    """What was paid for each row, as a column or as quantity times price."""
+    """The amount of each row, from a column or as quantity times price."""
     parts = ["amount"] if "amount" in look.matches else ["quantity", "unit_price"]
     return math.prod(map(look.number, parts)) if look.matches.keys() >= {*parts} else None
 
@@ -219,7 +219,7 @@ class Grain:
 
 
 def guess_grain(rows: ibis.Table, amount_name: str) -> Grain:
-    """Tell order lines from orders, and catch an order's total that is repeated on every line.
+    """Decide whether rows are orders or order lines, and whether an order's total is repeated on every line.
 
     `rows`: `order_id` (text or null) and `amount` (number or null) of every row. `amount_name`: the file's name for the
     amount: "Order Total" speaks for itself.

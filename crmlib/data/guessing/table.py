@@ -62,7 +62,7 @@ _OWN: dict[str, OwnGuesses] = {"transactions": PurchaseLogGuesses()}
 
 
 def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, Any] | None = None) -> Guess:
-    """Look at the file of a table and guess how it has to be read.
+    """Detect how the file of a table has to be read.
 
     - `contract`: what the table must and may hold.
     - `source`: a file, folder or pattern, as in a study file; or the address of a database, with `table` or `query` in
@@ -125,14 +125,14 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
 
 
 def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Table:
-    """The rows of which no id says that they are sums of others; what stands there as a date is none."""
+    """The rows without totals, whose "dates" are none."""
     ids = [theirs for column, theirs in here if column.kind == "id" and column.name != "product"]
     sums = [table[name].cast("string").re_search(SAYS_TOTAL).fill_null(False) for name in ids]
     return table.filter(~ibis.or_(*sums)) if sums else table
 
 
 def _at_hand(table: ibis.Table, own: list[str], files: Sequence[Path]) -> ibis.Table:
-    """The table with its texts read, so that no question has to; that of a small file is kept while it is guessed."""
+    """The table with its texts read once; a small file is cached while it is examined."""
     texts = {name: read_text(table[name]) for name in own if table[name].type().is_string()}
     read = table.mutate(**texts).view()
     return read.cache() if 0 < sum(file.stat().st_size for file in files) <= _SMALL_FILE else read
@@ -260,7 +260,7 @@ class OpenFile(NamedTuple):
 
 
 def open_file(source: str | Path, given: Mapping[str, Any]) -> OpenFile:
-    """Open a file, or a table of a database, of which nothing is known but what `given` says."""
+    """Open a file or a table of a database, and detect its format; `given` is what the user has said about it."""
     rows = rows_of(source, given.get("table"), given.get("query"))
     files = [rows.kept_in(scratch(), rows.state())] if rows else source_files(source)
     kind, place = "database" if rows else kind_of(files[0]), rows or files[0]

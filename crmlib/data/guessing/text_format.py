@@ -28,7 +28,7 @@ _ENCODINGS = (
     *"cp932 euc_jp gb18030 big5 cp949 cp850 cp852 cp866 mac_roman".split(),
 )
 _MOST_ANSWERS = 6
-_FEW_WORDS = 5  # of more, one may be a name from elsewhere
+_FEW_WORDS = 5  # of more languages, one may be of a foreign name
 _SAMPLE_LINES = 1_000
 
 
@@ -50,7 +50,7 @@ def detect_format(file: Path, given: Mapping[str, Any]) -> Iterator[Finding | Qu
 
 
 def _encoding_of(file: Path, mark: str | None) -> Finding | Question:
-    """What its mark says; UTF-8 if every byte agrees; the Windows one if the words are Western; else a question."""
+    """The encoding: by its mark, UTF-8 if all bytes fit, Windows if the words are Western; else a question."""
     if mark:
         return Finding("encoding", mark, "by its byte-order mark or its pattern of zero bytes")
     utf8, windows = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder("cp1252")()
@@ -92,7 +92,7 @@ def _which(sample: bytes, word: str) -> Question:
     from charset_normalizer import from_bytes
 
     found = [match.encoding for match in from_bytes(sample, cp_isolation=[*_ENCODINGS])]
-    readings: dict[str, str] = {}  # by what they make of the text: others are the same here
+    readings: dict[str, str] = {}  # by the decoded text: encodings with the same text are equal here
     for name in (*found, *_ENCODINGS):
         try:
             readings.setdefault(sample.decode(name), name)

@@ -24,7 +24,7 @@ COLUMNS = (
     "own_cac own_cac_low own_cac_high own_variation verdict"
 )
 LEVEL = 0.9  # of the intervals
-CANNOT, TOLD, NOTHING = "cannot be told", "told", "more of it wins nobody"
+CANNOT, KNOWN, NOTHING = "cannot be told", "told", "more of it wins nobody"
 # The number of prospects may turn once in so many months, for reasons that are not the budget.
 MONTHS_PER_TURN = 5
 LEAST_VARIATION = 0.08  # in logs: of a budget, beyond what markets, their times and other budgets explain
@@ -78,7 +78,7 @@ def marginal_cac(data: AcquisitionData) -> pd.DataFrame:
                 found[name + end] = found["spent"] / found[f"{name}_wins{of}"].clip(lower=0)
             known = (found[f"{name}_high"] < np.inf) | (found[f"{name}_low"] == np.inf)
             found[name] = found[name].where(known)
-    unsure = (found["verdict"] == TOLD) & found["marginal_cac"].isna()
+    unsure = (found["verdict"] == KNOWN) & found["marginal_cac"].isna()
     least = map(fmt.money, found.loc[unsure, "marginal_cac_low"])
     found.loc[unsure, "verdict"] = [f"{CANNOT}: more of it may win nobody; at least {cost}" for cost in least]
     found.loc[np.isinf(found["marginal_cac"]), "verdict"] = NOTHING
@@ -177,7 +177,7 @@ def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name, part in (("marginal_cac", slice(len(known))), ("own_cac", slice(len(known), None))):
         ends = (wins[part], (wins - reach)[part], (wins + reach)[part])
         found.loc[known, [f"{name}_wins{end}" for end in ("", "_low", "_high")]] = np.column_stack(ends)
-    found.loc[known, "verdict"] = TOLD
+    found.loc[known, "verdict"] = KNOWN
     return found, pd.DataFrame(spread[: len(known), : len(known)], known, known)
 
 

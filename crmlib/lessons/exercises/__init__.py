@@ -1,1 +1,1 @@
-"""Right answers and known mistakes of every exercise; hints.toml has what is said to each mistake."""
+"""Right answers and known mistakes of every exercise; hints.toml has the feedback on each mistake."""

@@ -55,14 +55,12 @@ def _one_time(firm: SimulatedFirm) -> Answer:
 def _top_tenth(firm: SimulatedFirm) -> Answer:
     log = firm.tables["transactions"]
     year = of_year(log, 2025)
-    spend = year.groupby("customer_id")["amount"].sum().sort_values(ascending=False)
-    by_order = year.groupby("order_id")["amount"].sum().sort_values(ascending=False)
-    ever = log.groupby("customer_id")["amount"].sum().sort_values(ascending=False)
-    return spend.iloc[: round(0.1 * len(spend))].sum() / spend.sum(), dict(
-        orders=by_order.iloc[: round(0.1 * len(by_order))].sum() / by_order.sum(),
-        all_years=ever.iloc[: round(0.1 * len(ever))].sum() / ever.sum(),
-        fifth=spend.iloc[: round(0.2 * len(spend))].sum() / spend.sum(),
-    )
+
+    def top(rows: pd.DataFrame, share: float = 0.1, key: str = "customer_id") -> float:
+        spend = rows.groupby(key)["amount"].sum().sort_values(ascending=False)
+        return spend.iloc[: round(share * len(spend))].sum() / spend.sum()
+
+    return top(year), dict(orders=top(year, key="order_id"), all_years=top(log), fifth=top(year, 0.2))
 
 
 @exercise("3.1")
@@ -102,13 +100,11 @@ def _outcome(firm: SimulatedFirm, name: str, days: int, value: pd.Series | None 
     )
     age = (rows["date"] - rows["assigned"]).dt.days
     weight = pd.Series(1.0, rows.index) if value is None else rows["amount"] - rows["cost"]
-    sums = {
-        what: weight[inside].groupby(rows["customer_id"]).sum()
-        for what, inside in {"after": (age > 0) & (age <= days), "before": (age <= 0) & (age > -days)}.items()
-    }
-    return people.assign(
-        **{what: people["customer_id"].map(found).fillna(0.0) for what, found in sums.items()}
-    )
+    found = people.copy()
+    for name, inside in {"after": (age > 0) & (age <= days), "before": (age <= 0) & (age > -days)}.items():
+        sums = weight[inside].groupby(rows["customer_id"]).sum()
+        found[name] = people["customer_id"].map(sums).fillna(0.0)
+    return found
 
 
 @exercise("4.1")
@@ -135,17 +131,15 @@ def _sample_size(firm: SimulatedFirm) -> Answer:
 @exercise("5.1")
 def _frequency_and_later_spend(firm: SimulatedFirm) -> Answer:
     lines = bought(firm)
-    days = purchase_days(lines[lines["date"] <= "2024-12-31"]).groupby("customer_id").size()
+    lines = lines[lines["date"] <= "2024-12-31"]
+    days = purchase_days(lines).groupby("customer_id").size()
     later = of_year(firm.tables["transactions"], 2025).groupby("customer_id")["amount"].sum()
     spend = later.reindex(days.index).fillna(0.0)
     some = spend[spend > 0]
     return days.corr(spend, method="spearman"), dict(
         amounts=days.corr(spend),
         buyers_only=days[some.index].corr(some, method="spearman"),
-        rows=lines[lines["date"] <= "2024-12-31"]
-        .groupby("customer_id")
-        .size()
-        .corr(spend, method="spearman"),
+        rows=lines.groupby("customer_id").size().corr(spend, method="spearman"),
     )
 
 

@@ -68,8 +68,8 @@ def _members_before(firm: SimulatedFirm) -> Answer:
         for year in (2024, 2025)
     }
     in_2025 = known.isin(joined[joined.dt.year == 2025].index)
-    never = ~known.isin(joined.index)
     member = known.isin(joined.index)
+    never = ~member
     before = orders[2024]
     return before[in_2025].mean() / before[never].mean(), dict(
         after=orders[2025][in_2025].mean() / orders[2025][never].mean(),
@@ -109,9 +109,8 @@ def _referral_value(firm: SimulatedFirm) -> Answer:
 
 @exercise("13.1")
 def _two_raters(firm: SimulatedFirm) -> Answer:
-    scores = firm.tables["maturity_scores"].pivot_table(
-        index=["model", "element"], columns="rater", values="score"
-    )
+    scores = firm.tables["maturity_scores"]
+    scores = scores.pivot_table(index=["model", "element"], columns="rater", values="score")
     gap = (scores["rater 1"] - scores["rater 2"]).abs()
     return (gap <= 1).mean(), dict(
         equal=(gap == 0).mean(), distance=gap.mean(), correlation=scores["rater 1"].corr(scores["rater 2"])
@@ -121,15 +120,14 @@ def _two_raters(firm: SimulatedFirm) -> Answer:
 @exercise("13.2")
 def _more_than_one_id(firm: SimulatedFirm) -> Answer:
     people = firm.tables["customers"]
-    mail = people.duplicated("email", keep=False)
-    phone = people["phone"].notna() & people.duplicated("phone", keep=False)
+    mail, has_phone = people.duplicated("email", keep=False), people["phone"].notna()
+    phone = has_phone & people.duplicated("phone", keep=False)
+    later = people.duplicated("email") | (has_phone & people.duplicated("phone"))
     return (mail | phone).sum(), dict(
         mail=mail.sum(),
         phone=phone.sum(),
         name=people.duplicated("name", keep=False).sum(),
-        without_first=(
-            people.duplicated("email") | (people["phone"].notna() & people.duplicated("phone"))
-        ).sum(),
+        without_first=later.sum(),
     )
 
 

@@ -1,4 +1,4 @@
-"""What several exercises begin with: the purchases of a firm, by order, year and customer."""
+"""Functions that several exercises share: the purchases of a firm, by order, year and customer."""
 
 from __future__ import annotations
 
@@ -52,11 +52,10 @@ def repeat_share(firm: SimulatedFirm) -> float:
 
 
 def contracts(firm: SimulatedFirm) -> pd.DataFrame:
-    """One row per contract: the rows that a new price began are put together."""
+    """One row per contract: rows that differ by their price are merged."""
     table = firm.tables["subscriptions"]
     running = table[table["end"].isna()]["customer_id"]
-    found = table.groupby("customer_id").agg(
-        start=("start", "min"), end=("end", "max"), plan=("plan", "first")
-    )
+    first_and_last = {"start": "min", "end": "max", "plan": "first"}
+    found = table.groupby("customer_id").agg(first_and_last)
     found.loc[running, "end"] = pd.NaT
     return found

@@ -31,8 +31,7 @@ R, ALPHA, A, B = 0.8, 12.0, 0.5, 2.0  # parameters that lesson 8 gives
 @exercise("6.1")
 def _lead(firm: SimulatedFirm) -> Answer:
     year = of_year(firm.tables["transactions"], 2025)
-    buyers = bought(firm)
-    buyers = of_year(buyers, 2025)["customer_id"].unique()
+    buyers = of_year(bought(firm), 2025)["customer_id"].unique()
     cases = of_year(firm.tables["service_cases"], 2025, "opened")
     minutes = cases.groupby("customer_id")["minutes"].sum().reindex(buyers).fillna(0.0)
     margin = contribution(year).reindex(buyers)
@@ -115,9 +114,8 @@ def _forecast(firm: SimulatedFirm) -> Answer:
     later = days[days["date"] > end]
     summary = rfm_summary(known, as_of=end)
     model = BetaGeoModel().fit(summary)
-    ahead, short = (
-        float(np.sum(model.expected_purchases(summary, future_t=weeks))) for weeks in (365 / 7, 12)
-    )
+    expected = (model.expected_purchases(summary, future_t=weeks) for weeks in (365 / 7, 12))
+    ahead, short = (float(np.sum(purchases)) for purchases in expected)
     return ahead, dict(
         months=short,
         happened=later["customer_id"].isin(known["customer_id"]).sum(),

@@ -1,4 +1,4 @@
-"""Answers to surveys with what was known of the customer that day, and the chance to have answered."""
+"""Survey answers with the customer's history up to that day, and weights for non-response."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from crmlib.data.sources import lacking, open_optional, optional
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData, controls
 
 WINDOW_DAYS = 180  # after an answer, in which a purchase or a renewal counts
-_TRIM = 0.02  # the largest weights, which would decide alone
+_TRIM = 0.02  # share of the largest weights that are trimmed
 _known: WeakKeyDictionary[ClaimData, tuple[pd.DataFrame, np.ndarray]] = WeakKeyDictionary()
 
 
 def answered(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray, str]:
-    """As of `_answers`, found once for both tests; and why there are too few, empty where there are enough."""
+    """The result of `_answers`, cached for both tests; and why there are too few answers, else empty."""
     if reason := lacking(surveys=data.surveys):
         return pd.DataFrame(), np.empty(0), reason
     if data not in _known:
@@ -35,26 +35,23 @@ def _answers(data: ClaimData) -> tuple[pd.DataFrame, np.ndarray]:
     found = found[found["tenure"].notna()].reset_index(drop=True)
     if len(found) < FEWEST:
         return found, np.ones(len(found))
-    contracts = data.of_table(data.subscriptions, "start").merge(
-        found[["customer_id", "date"]], on="customer_id"
-    )
+    contracts = data.of_table(data.subscriptions, "start")
+    contracts = contracts.merge(found[["customer_id", "date"]], on="customer_id")
     days = (pd.to_datetime(contracts["start"]) - contracts["date"]).dt.days
     renewed = found["customer_id"].isin(contracts.loc[(days > 0) & (days <= WINDOW_DAYS), "customer_id"])
-    found = found.assign(
-        again=np.maximum(found["again"], renewed.astype(float)), score=standard(found["score"])
-    )
+    again = np.maximum(found["again"], renewed.astype(float))
+    found = found.assign(again=again, score=standard(found["score"]))
     return found, _weights(data, found)
 
 
 def first_answers(data: ClaimData, question: str, days: int) -> pd.DataFrame:
-    """The first answer of each customer that is so many days old: `customer_id`, `date`, `score` (of the best)."""
+    """The first answer of each customer, at least `days` old: `customer_id`, `date`, `score` (share of the maximum)."""
     rows = open_optional(data.surveys)
     if rows is None:
         return pd.DataFrame(columns=["customer_id", "date", "score"])
     best = optional(rows, "scale_max", "float64").fill_null(10.0 if question == "nps" else 5.0)
-    rows = rows.mutate(score=rows.score.cast("float64") / best).filter(
-        (_.question == question) & _.score.notnull()
-    )
+    rows = rows.mutate(score=rows.score.cast("float64") / best)
+    rows = rows.filter((_.question == question) & _.score.notnull())
     found = data.of_table(rows, "date", "score")
     found = found.assign(date=pd.to_datetime(found["date"]).dt.normalize())
     found = found[found["date"] <= data.last(days)].sort_values(["date", "customer_id"], kind="stable")
@@ -62,7 +59,7 @@ def first_answers(data: ClaimData, question: str, days: int) -> pd.DataFrame:
 
 
 def _weights(data: ClaimData, found: pd.DataFrame) -> np.ndarray:
-    """One by the chance to have answered; those who did not are seen halfway through their orders."""
+    """Inverse-probability weights for non-response; those without an answer are taken halfway through their orders."""
     from sklearn.linear_model import LogisticRegression
 
     rows = data.rows.filter(_.counted & (_.day <= data.last(WINDOW_DAYS).date()))
@@ -82,5 +79,6 @@ def _weights(data: ClaimData, found: pd.DataFrame) -> np.ndarray:
 
 
 def standard(values: pd.Series) -> pd.Series:
+    """Values less their mean, in standard deviations; 0 where all are equal."""
     spread = float(values.std())
     return (values - values.mean()) / spread if spread > 0 else values * 0.0

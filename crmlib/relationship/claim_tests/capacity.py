@@ -36,11 +36,8 @@ def resources_of(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> li
     table = rows.to_pandas()
     table = table.assign(month=pd.to_datetime(table.pop("date"))).astype({"capacity": float, "used": float})
     table = table[table["month"].between(first, last) & (table["capacity"] > 0)]
-    groups = [
-        (str(name), some.set_index("month"))
-        for name, some in table.groupby("resource")
-        if len(some) >= MONTHS
-    ]
+    groups = [(str(name), some.set_index("month")) for name, some in table.groupby("resource")]
+    groups = [(name, some) for name, some in groups if len(some) >= MONTHS]
     return sorted(groups, key=lambda pair: -float(pair[1]["fixed_cost"].sum()))
 
 
@@ -55,9 +52,7 @@ def use_by_month(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> pd
     rate = (data.costs.per_service_minute if data.costs else None) or 0.0
     cases["worth"] = -cases["minutes"] * rate - cases["cost"].astype(float).fillna(0.0)
     cases = cases[cases["month"].between(first, last)]
-    parts = [
-        part.astype({"customer_id": str})
-        for part in (bought.assign(month=pd.to_datetime(bought["month"])), cases)
-    ]
-    both = pd.concat(parts)[["customer_id", "month", "worth", "orders", "minutes"]].fillna(0.0)
+    bought = bought.assign(month=pd.to_datetime(bought["month"]))
+    both = pd.concat([part.astype({"customer_id": str}) for part in (bought, cases)])
+    both = both[["customer_id", "month", "worth", "orders", "minutes"]].fillna(0.0)
     return both.groupby(["customer_id", "month"]).sum().reset_index()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FEWEST = 50  # customers, below which nothing is compared
 YEAR, COMPLAINT_DAYS = 365, 180
-_BESIDE = (
+_TABLES = (
     "customers subscriptions surveys touchpoints leads marketing_spend service_cases capacity experiments"
 )
 
@@ -42,8 +42,8 @@ class ClaimData(GrowthData):
 
     @classmethod
     def of(cls, study: Study) -> Self:
-        """Those of a study."""
-        known: dict[str, Any] = {name: study.table(name) for name in _BESIDE.split()}
+        """The tables of a study."""
+        known: dict[str, Any] = {name: study.table(name) for name in _TABLES.split()}
         known |= {name: study.published(name) for name in ("marginal_cac", "rivals_apart")}
         known |= dict(margin=study.margin, new_from=study.new_customers_known_from, currency=study.currency)
         return cls(study.transactions, study.as_of, **known, costs=study.costs)
@@ -68,7 +68,7 @@ class ClaimData(GrowthData):
         return rows.reindex(columns=["customer_id", *columns])
 
     def last(self, days: int) -> pd.Timestamp:
-        """The last day after which so many days are known."""
+        """The last day that is followed by `days` known days."""
         return pd.Timestamp(self.day) - pd.Timedelta(days, "D")
 
     def around(self, events: pd.DataFrame, after: int) -> pd.DataFrame:
@@ -99,7 +99,7 @@ class ClaimData(GrowthData):
 
 
 def controls(found: pd.DataFrame, *names: str) -> np.ndarray:
-    """What is held equal: these columns in logarithms, the market and the line of business."""
+    """Control variables: these columns in logarithms, the market and the line of business."""
     logs = [np.sign(found[name]) * np.log1p(found[name].abs().astype(float)) for name in names]
     groups = pd.get_dummies(found[["market", "product_type"]], drop_first=True, dtype=float)
     return np.column_stack([*logs, groups.to_numpy()]) if logs else groups.to_numpy()

@@ -1,4 +1,4 @@
-"""Effort goes where value is: a description of what the firm does."""
+"""Effort goes to valuable customers: a description of what the firm does."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from crmlib.statistics import bootstrap_weights
 YEAR, HALF = 365, 182
 RESAMPLES = 200
 NAME = "effort"
+_PER_VALUE = "per standard deviation of value"
 
 
 def effort(data: ClaimData) -> list[dict[str, Any]]:
@@ -37,9 +38,7 @@ def effort(data: ClaimData) -> list[dict[str, Any]]:
     parts, below = [], []
     if (minutes := _minutes(data, people)) is not None:
         spent = slope(np.log1p(minutes), value, others)
-        parts.append(
-            Part("log minutes of contacts, per standard deviation of value", *spent, "ratio", len(people))
-        )
+        parts.append(Part(f"log minutes of contacts, {_PER_VALUE}", *spent, "ratio", len(people)))
         index = Part("concentration of minutes", *concentration(minutes, value), "ratio", len(people))
         below = [index.described(NAME, "0: not by value; 1: all to the best customer; nothing held equal")]
     replies = _replies(data, people)
@@ -47,9 +46,7 @@ def effort(data: ClaimData) -> list[dict[str, Any]]:
         kinds = pd.get_dummies(replies["kind"].astype(str), drop_first=True, dtype=float).to_numpy()
         known = np.column_stack([controls(replies, "orders"), kinds])
         speed = slope(-replies["log_hours"], replies["value"], known, groups=replies["customer_id"])
-        parts.append(
-            Part("log speed of replies, per standard deviation of value", *speed, "ratio", len(replies))
-        )
+        parts.append(Part(f"log speed of replies, {_PER_VALUE}", *speed, "ratio", len(replies)))
     if not parts:
         return cannot(NAME, "no contacts by the firm, and no replies, in the last year")
     why = f"{fmt.plural(len(people), 'customer')} by their value of the year before, orders since then held equal"
@@ -65,9 +62,7 @@ def _people(data: ClaimData) -> pd.DataFrame:
     since = rows.order.nunique(where=(rows.age > 0) & rows.counted)
     sums = {**before, "orders": since, "born": rows.age.min(where=rows.counted)}
     found = fetch(rows.group_by("customer_id").agg(**sums).order_by("customer_id"))  # resamples go by the order
-    found = found[found["born"] <= -2 * HALF].assign(
-        customer_id=lambda frame: frame["customer_id"].astype(str)
-    )
+    found = found[found["born"] <= -2 * HALF].astype({"customer_id": str})
     halves, value = (_log(found[["first", "second"]]), _log(found["first"] + found["second"]))
     agree = float(np.corrcoef(halves.to_numpy().T)[0, 1]) if len(found) > 2 else np.nan
     kept = 2 * agree / (1 + agree) if agree > 0 else 0.05  # Spearman & Brown: of both halves together

@@ -1,4 +1,4 @@
-"""The smaller first product opens the door."""
+"""Customers who begin with the smallest product buy again more often."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ def entry(data: ClaimData) -> list[dict[str, Any]]:
     smallest = (found["rung"] == 1).to_numpy()
     cell = found.groupby(["quarter", "category", "market", "product_type"]).ngroup().to_numpy()
     kept = with_two_others(smallest, cell) if len(found) else smallest
+    began = f"{fmt.plural((smallest & kept).sum(), 'customer')} who began with the smallest product"
     if (smallest & kept).sum() < FEWEST or (~smallest & kept).sum() < FEWEST:
-        return cannot(
-            "entry", f"{fmt.plural((smallest & kept).sum(), 'customer')} who began with the smallest product"
-        )
+        return cannot("entry", began)
     again, who = found["again"].to_numpy(float)[kept], found["customer_id"].to_numpy()[kept]
     apart = compared_within_cells(again, smallest[kept], cell[kept], who)
     n = int(smallest[kept].sum())
     part = Part("bought again after half a year", apart.members - apart.others, apart.error, "points", n)
-    why = f"{fmt.plural(n, 'customer')} who began with the smallest product, others alike"
+    why = f"{began}, others alike"
     steps = entry_ladder(data)
     step = steps[(steps["category"] == ALL) & (steps["rung"] == 1)] if len(steps) else steps
     if len(step):

@@ -1,4 +1,4 @@
-"""Iron fills capacity: four parts, resource by resource."""
+"""Iron customers fill spare capacity: four parts, resource by resource."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTS = (
 
 
 def iron(data: ClaimData) -> list[dict[str, Any]]:
-    """Does Iron fill capacity that else stood idle? Tiers are those of the year before the twelve months looked at.
+    """Do Iron customers fill capacity that would be idle? Tiers are those of the year before the last twelve months.
 
     Of each resource, by its own use per order (or per minute of service, whichever its use follows): Iron brings more
     than its avoidable cost in months of slack; its share of use, among customers who have a tier and with the year's
@@ -39,10 +39,8 @@ def iron(data: ClaimData) -> list[dict[str, Any]]:
         return cannot(NAME, reason)
     first, last = (pd.Timestamp(day) for day in last_months(MONTHS, as_of=data.day))
     tiers = tiers_before(data, first)
-    if (tiers == TIER).sum() < FEWEST:
-        return cannot(
-            NAME, f"{fmt.plural((tiers == TIER).sum(), 'customer')} of the tier Iron in the year before"
-        )
+    if (n := (tiers == TIER).sum()) < FEWEST:
+        return cannot(NAME, f"{fmt.plural(n, 'customer')} of the tier Iron in the year before")
     resources, months = resources_of(data, first, last), use_by_month(data, first, last)
     found: list[dict[str, Any]] = []
     for resource, rows in resources:
@@ -64,12 +62,8 @@ def _of_resource(
     slack, full = (busy < SLACK).to_numpy(), (busy >= FULL).to_numpy()
     if not slack.any():
         return cannot(name, f"{resource} has no month of slack in the year")
-    use, worth = (
-        months.pivot(index="customer_id", columns="month", values=column)
-        .reindex(columns=rows.index)
-        .fillna(0.0)
-        for column in (driver, "worth")
-    )
+    wide = months.pivot(index="customer_id", columns="month", values=[driver, "worth"])
+    use, worth = (wide[column].reindex(columns=rows.index).fillna(0.0) for column in (driver, "worth"))
     use, tier = use * each, tiers.reindex(use.index)
     mine, known = (tier == TIER).to_numpy(), tier.notna().to_numpy()
     used, brought, fixed = use.to_numpy(float), worth.to_numpy(float), float(rows["fixed_cost"].sum())
@@ -94,7 +88,6 @@ def _of_resource(
         for text, value, error, unit in zip(PARTS, values, errors, units, strict=True)
     ]
     kept = parts[:3] if full.any() else parts[:2]
-    why = (
-        f"{resource}, by {driver}: {fmt.plural(slack.sum(), 'month')} of slack, {fmt.count(full.sum())} full"
-    )
+    slack_months = fmt.plural(slack.sum(), "month")
+    why = f"{resource}, by {driver}: {slack_months} of slack, {fmt.count(full.sum())} full"
     return [*result(name, kept, why), parts[3].described(name, "what it bears now")]

@@ -1,4 +1,4 @@
-"""Claims that are looked at again and again, and many at a time: what is still beyond chance."""
+"""Sequential and multiple testing of claims: which verdicts hold although many claims are tested at every run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOGGED = "claim look looked_on verdict value low high".split()
 
 
 def spent(look: int) -> float:
-    """The level that the k-th look at a claim spends, 0.05 · 6 / (π² k²): of all looks together 0.05.
+    """The significance level of the k-th look at a claim, 0.05 · 6 / (π² k²); the sum over all looks is 0.05.
 
     Valid whatever the looks have to do with each other (union bound).
 
@@ -30,7 +30,7 @@ def spent(look: int) -> float:
 
 
 def looked(table: pd.DataFrame, earlier: pd.DataFrame, day: dt.date) -> pd.DataFrame:
-    """Claims with the verdicts that hold although they are looked at at every run, and together.
+    """Correct the verdicts of claims for repeated looks and for testing many claims together.
 
     Parameters
     ----------
@@ -69,9 +69,8 @@ def looked(table: pd.DataFrame, earlier: pd.DataFrame, day: dt.date) -> pd.DataF
     chance = benjamini_yekutieli(weighed) > LEVEL
     decided = table["verdict"].isin([SUPPORTED, ASSOCIATED, CONTRADICTED]) & (p_values < LEVEL)
     weak = table.index.isin(chance.index[chance]) & decided
-    among = (
-        f"; beyond chance by itself, not among {fmt.plural(len(new), 'claim')} looked at together and again"
-    )
+    claims = fmt.plural(len(new), "claim")
+    among = f"; beyond chance by itself, not among {claims} looked at together and again"
     table.loc[weak, "verdict"], table.loc[weak, "why"] = UNDECIDED, table.loc[weak, "why"] + among
     return table
 

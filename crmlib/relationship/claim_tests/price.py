@@ -1,4 +1,4 @@
-"""Platinum are not price-sensitive: a randomised price, and a margin within which it makes no difference."""
+"""Platinum customers are not price-sensitive: an equivalence test on a randomised price."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from crmlib.statistics import difference_of_means
 
 KIND, TIER = "price", "Platinum"
 SIDES: tuple[Literal[1, -1], ...] = (1, -1)
-MARGIN = (
-    0.1  # ten customers in a hundred who buy less or more often: as much as a price rise of 8 % has to bring
-)
+MARGIN = 0.1  # of the customers buy less or more often: as much as a price rise of 8 % has to bring
 WINDOW_DAYS = 180
 FEWEST = 30  # on either side, as for the tests of tiers
 
 
 def price(data: ClaimData) -> list[dict[str, Any]]:
-    """Does a dearer price, given by chance, leave it as it was how many Platinum customers buy again within 180 days?
+    """Do as many Platinum customers buy again within 180 days at a randomised higher price?
 
     Tiers are by what customers brought in the year before the price. Two parts: they buy not much less often, and not
     much more often (equivalence by two one-sided tests: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics
@@ -35,11 +33,8 @@ def price(data: ClaimData) -> list[dict[str, Any]]:
     table = open_optional(data.experiments)
     assert table is not None
     trial = data.of_table(table.filter(optional(table, "kind", "string") == KIND), "assigned", "group")
-    trial = (
-        trial.assign(date=pd.to_datetime(trial["assigned"]))
-        .sort_values("date")
-        .drop_duplicates("customer_id")
-    )
+    trial = trial.assign(date=pd.to_datetime(trial["assigned"])).sort_values("date")
+    trial = trial.drop_duplicates("customer_id")
     trial = trial[trial["date"] <= data.last(WINDOW_DAYS)]
     if trial.empty:
         return cannot("price", f"no randomised price is {WINDOW_DAYS} days old")
@@ -51,9 +46,8 @@ def price(data: ClaimData) -> list[dict[str, Any]]:
     again = [found.loc[(tier == TIER) & (found["group"] == name), "again"] for name in ("treated", "control")]
     sizes = [len(some) for some in again]
     if min(sizes) < FEWEST:
-        return cannot(
-            "price", f"{fmt.plural(sum(sizes), 'Platinum customer')} whose price was drawn by chance"
-        )
+        people = fmt.plural(sum(sizes), "Platinum customer")
+        return cannot("price", f"{people} whose price was drawn by chance")
     apart = difference_of_means(*again)
     names = ("again, not much less often", "again, not much more often")
     parts = [

@@ -1,4 +1,4 @@
-"""Promoters refer more, later."""
+"""Promoters refer more customers afterwards."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def promoters(data: ClaimData) -> list[dict[str, Any]]:
     found = found[found["tenure"].notna()].reset_index(drop=True)
     if len(found) < FEWEST:
         return cannot("promoters", f"{fmt.plural(len(found), 'customer')} whose answer is a year old")
-    links = used_links(data)[["referrer_id", "joined"]].merge(
-        found[["customer_id", "date"]], left_on="referrer_id", right_on="customer_id"
-    )
+    links, asked = used_links(data)[["referrer_id", "joined"]], found[["customer_id", "date"]]
+    links = links.merge(asked, left_on="referrer_id", right_on="customer_id")
     days = (pd.to_datetime(links["joined"]) - links["date"]).dt.days
     later, before = (
         links[some].groupby("customer_id").size().reindex(found["customer_id"], fill_value=0).to_numpy(float)
@@ -45,6 +44,5 @@ def promoters(data: ClaimData) -> list[dict[str, Any]]:
     value, error = slope(later, is_promoter, controls(found, *BASELINE, "before"))
     n = int(is_promoter.sum())
     why = f"{fmt.plural(n, 'promoter')} against {fmt.plural(len(found) - n, 'other')} with the same history"
-    return result(
-        "promoters", [Part("customers brought within a year", value, error, "ratio", len(found))], why
-    )
+    part = Part("customers brought within a year", value, error, "ratio", len(found))
+    return result("promoters", [part], why)

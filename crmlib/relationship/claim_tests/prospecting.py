@@ -39,10 +39,8 @@ def prospecting(data: ClaimData) -> list[dict[str, Any]]:
         return [row for name in names for row in cannot(name, reason)]
     found = _elasticities(cells)
     units, months = cells["unit"].nunique(), cells["month"].nunique()
-    parts = {
-        name: Part(f"elasticity of {text}", *found[name], "ratio", units, -1)
-        for name, text in MEASURES.items()
-    }
+    named = MEASURES.items()
+    parts = {name: Part(f"elasticity of {text}", *found[name], "ratio", units, -1) for name, text in named}
     where = f"{fmt.plural(units, 'unit')}, {fmt.plural(months, 'month')}; % more hours at 1 % more customers"
     readings = ("hours fall", "only hours per customer fall", "hours grow as much, or more")
     falls = readings[int(np.searchsorted([0, 1], found["total"][0], side="right"))]
@@ -67,9 +65,8 @@ def _cells(data: ClaimData) -> tuple[pd.DataFrame, str]:
         return ibis.literal(" ").join([optional(rows, name, "string").fill_null(NONE) for name in names])
 
     won = optional(leads, "won_on", "timestamp(6)").delta(leads.created, unit="day") <= DECIDED_DAYS
-    asked = leads.mutate(
-        unit=unit(leads), month=leads.created.cast("date").truncate("M"), soon=won.fill_null(False)
-    )
+    month = leads.created.cast("date").truncate("M")
+    asked = leads.mutate(unit=unit(leads), month=month, soon=won.fill_null(False))
     sums = {"hours": _.hours.cast("float64").sum(), "leads": _.count(), "won": _.soon.sum()}
     cells = fetch(asked.group_by("unit", "month").agg(**sums))
     cells = cells.assign(month=pd.to_datetime(cells["month"]))
@@ -100,10 +97,9 @@ def _elasticities(cells: pd.DataFrame) -> dict[str, tuple[float, float]]:
     Studies 82(3), 2015).
     """
     hours = np.log(cells["hours"].to_numpy(float))
-    half = [
-        np.log(cells[name].to_numpy(float) + 0.5) for name in ("leads", "won")
-    ]  # a month without a win counts too
-    both = np.column_stack([np.log(cells["base"].to_numpy(float)), hours, hours - half[0], hours - half[1]])
+    # The half keeps months without a prospect or a win.
+    leads, won = (np.log(cells[name].to_numpy(float) + 0.5) for name in ("leads", "won"))
+    both = np.column_stack([np.log(cells["base"].to_numpy(float)), hours, hours - leads, hours - won])
     taken = pd.get_dummies(cells[["unit", "month"]].astype(str), dtype=float).to_numpy()
     late = (cells["month"] > cells["month"].drop_duplicates().median()).to_numpy()
 

@@ -46,7 +46,7 @@ def referred(data: ClaimData) -> list[dict[str, Any]]:
         least = max(value - normal_quantile(0.95) * error, 0.0) / spread if spread > 0 else 0.0
         hidden = np.nanmin([hidden, e_value(float(np.exp(0.91 * least)))])
         if name != "all others":
-            break  # the best of those that have customers alike
+            break  # the best channel with comparable customers
     why = (
         f"{fmt.plural(is_referred.sum(), 'referred customer')}, others of the same month, market and line of business; "
         f"not shown to be because of it: something unseen of strength {fmt.number(hidden, 1)} would explain it"
@@ -96,7 +96,7 @@ def within_cells(people: pd.DataFrame) -> tuple[float, float, int]:
     kept = ((sizes[0] > 0) & (sizes[1] > 1))[cell]
     if (kept & referred).sum() < FEWEST // 2:
         return np.nan, np.nan, int((kept & referred).sum())
-    referred, (cell, _names) = referred[kept], (np.unique(cell[kept], return_inverse=True)[1], None)
+    referred, cell = referred[kept], np.unique(cell[kept], return_inverse=True)[1]
     net, tree = people["net"].to_numpy(float)[kept], people["tree"].to_numpy()[kept]
 
     def apart(weights: Array) -> float:

@@ -32,27 +32,20 @@ def retaining(data: ClaimData) -> list[dict[str, Any]]:
     cac = data.marginal_cac
     if reason or cac is None or not len(cac):
         return cannot("retaining", reason or "no marginal cost of a customer is published by chapter 08")
-    told = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
+    known = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
     people = data.known_long
-    if told.empty or len(people) < FEWEST:
-        return cannot(
-            "retaining", "the marginal cost of no channel can be told, or few customers are known for a year"
-        )
+    if known.empty or len(people) < FEWEST:
+        why = "the marginal cost of no channel can be told, or few customers are known for a year"
+        return cannot("retaining", why)
     worth, scatter = float(people["worth"].mean()), float(people["worth"].sem())
-    share = (told["spent"] / told["spent"].sum()).to_numpy(float)
-    won = 1 / told[["marginal_cac", "marginal_cac_high", "marginal_cac_low"]].to_numpy(
-        float
-    )  # customers per money
-    rate, error = (
-        float(share @ won[:, 0]),
-        float(np.sqrt((share**2) @ ((won[:, 2] - won[:, 1]) / OF_90) ** 2)),
-    )
-    acquired = (worth * rate, float(np.hypot(worth * error, scatter * rate)))
-    part = Part(
-        f"{data.value} per unit of money, kept less won", kept[0] - acquired[0], float(np.hypot(kept[1], acquired[1])),
-        "ratio", int(kept[2]),
-    )  # fmt: skip
-    why = f"a unit of money brings {fmt.number(kept[0], 2)} kept and {fmt.number(acquired[0], 2)} won, within a year"
+    share = (known["spent"] / known["spent"].sum()).to_numpy(float)
+    names = ["marginal_cac", "marginal_cac_high", "marginal_cac_low"]
+    per_money, low, high = 1 / known[names].to_numpy(float).T  # customers per unit of money
+    rate, error = float(share @ per_money), float(np.sqrt((share**2) @ ((high - low) / OF_90) ** 2))
+    won, won_error = worth * rate, float(np.hypot(worth * error, scatter * rate))
+    measure, spread = f"{data.value} per unit of money, kept less won", float(np.hypot(kept[1], won_error))
+    part = Part(measure, kept[0] - won, spread, "ratio", int(kept[2]))
+    why = f"a unit of money brings {fmt.number(kept[0], 2)} kept and {fmt.number(won, 2)} won, within a year"
     return result("retaining", [part], why)
 
 
@@ -62,10 +55,9 @@ def _kept(data: ClaimData) -> tuple[tuple[float, float, float], str]:
     table = open_optional(data.experiments)
     assert table is not None
     table = table.filter(optional(table, "kind", "string") == KIND)
+    window: dict[str, Any] = dict(days=WINDOW_DAYS, as_of=data.day, margin=data.margin)
     try:
-        found = experiment_outcomes(
-            data.transactions, table, days=WINDOW_DAYS, as_of=data.day, margin=data.margin
-        )
+        found = experiment_outcomes(data.transactions, table, **window)
     except (CannotAnswerError, DataError) as refusal:
         return nothing, str(refusal)
     if not len(found):
@@ -85,14 +77,7 @@ def rivals(data: ClaimData) -> list[dict[str, Any]]:
     found = data.rivals_apart
     if found is None or not len(found):
         return cannot("rivals", "chapter 08 has published no customers won from rivals")
-    parts = [
-        Part(
-            row.measure,
-            row.difference,
-            (row.high - row.low) / (2 * normal_quantile(0.95)),
-            row.unit,
-            int(row.customers),
-        )
-        for row in found.itertuples()
-    ]
+    found = found.assign(error=(found["high"] - found["low"]) / (2 * normal_quantile(0.95)))
+    columns = ["measure", "difference", "error", "unit", "customers"]
+    parts = [Part(*row) for row in found[columns].itertuples(index=False, name=None)]
     return result("rivals", parts, "customers won from a rival less others, of chapter 08")

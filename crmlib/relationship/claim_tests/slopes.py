@@ -1,4 +1,4 @@
-"""Slopes at equal controls, with errors by groups."""
+"""Regression slopes with control variables and clustered standard errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crmlib.statistics import Array, normal_quantile
 def slope(
     outcome: Any, cause: Any, controls: Any, weights: Any = None, groups: Any = None
 ) -> tuple[float, float]:
-    """By how much an outcome differs per unit of a cause, at equal controls, and its robust standard error.
+    """The slope of an outcome on a cause with control variables, and its robust standard error.
 
     `outcome, cause`: of shape (n,). `controls`: of shape (n, k), without a constant. `weights, groups`: of each row, by
     default 1 and the row itself; of few groups the error is as large as Student's t asks for.
@@ -45,7 +45,7 @@ def slope(
 
 
 def as_student(groups: int) -> float:
-    """Times an error of so many groups, so that an interval by the normal distribution is that of Student's t."""
+    """The factor on a standard error from so many groups that makes a normal interval one of Student's t."""
     from scipy.special import stdtrit
 
     return float(stdtrit(groups - 1, 0.975)) / normal_quantile(0.95) if groups > 1 else np.nan

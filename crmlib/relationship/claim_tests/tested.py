@@ -1,4 +1,4 @@
-"""What a test of a claim returns: its parts, each at full level, and the claim, as sure as its weakest part."""
+"""The result of a test of a claim: its parts, each at the full level, and the verdict by the weakest part."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Part(NamedTuple):
 
     @property
     def distance(self) -> float:
-        """How far it is on the side that the claim says, in standard errors; nan where it is not known."""
+        """The distance from the bar in the claimed direction, in standard errors; nan where it is not known."""
         return self.direction * (self.value - self.bar) / self.error if self.error > 0 else np.nan
 
     def row(self, test: str, name: str, level: float = 0.95) -> dict[str, Any]:
-        """It as a row, with the interval of this level and its verdict."""
+        """The part as a row, with its interval at this level and its verdict."""
         reach = normal_quantile(level) * self.error
         low, high = self.value - reach, self.value + reach
         claim = Claim(test, bar=self.bar, direction=self.direction)
@@ -42,7 +42,7 @@ class Part(NamedTuple):
         }  # fmt: skip
 
     def described(self, test: str, why: str) -> dict[str, Any]:
-        """It as a row that is shown and decides nothing."""
+        """The part as a row that is only descriptive and has no verdict."""
         return self.row(test, self.measure) | {"measure": "", "verdict": "", "why": why}
 
 

@@ -1,4 +1,4 @@
-"""Traffic misleads: what a ranking of channels by visits loses."""
+"""Traffic misleads: the loss from ranking channels by visits."""
 
 from __future__ import annotations
 
@@ -30,17 +30,13 @@ def traffic(data: ClaimData) -> list[dict[str, Any]]:
     if "clicks" not in rows.columns:
         return cannot("traffic", "no clicks in the table marketing_spend")
     money = rows.select("channel", "clicks", day=rows.date.cast("date")).to_pandas()
-    money = money.assign(
-        month=pd.to_datetime(money["day"]).dt.to_period("M"), channel=money["channel"].astype(str)
-    )
+    month = pd.to_datetime(money["day"]).dt.to_period("M")
+    money = money.assign(month=month, channel=money["channel"].astype(str))
     visits = money.groupby(["month", "channel"])["clicks"].sum().astype(float).unstack().fillna(0.0)
     people = data.known_long
-    channel = data.known_customers.reindex(people.index).reindex(columns=["acquisition_channel"])[
-        "acquisition_channel"
-    ]
-    worth = (
-        people.groupby([people["born"].dt.to_period("M"), channel.astype(object)])["worth"].sum().unstack()
-    )
+    known = data.known_customers.reindex(index=people.index, columns=["acquisition_channel"])
+    keys = [people["born"].dt.to_period("M"), known["acquisition_channel"].astype(object)]
+    worth = people.groupby(keys)["worth"].sum().unstack()
     months = visits.index.intersection(worth.index)
     seen = visits.loc[months, visits.sum() > 0]
     brought = worth.reindex(index=months, columns=seen.columns).fillna(0.0)
@@ -49,18 +45,10 @@ def traffic(data: ClaimData) -> list[dict[str, Any]]:
         return cannot("traffic", f"{has}; {FEWEST_CHANNELS} and {FEWEST_MONTHS} are needed")
     tables = seen.to_numpy(), brought.to_numpy(float)
     drawn = [lost(*tables, weights) for weights in bootstrap_weights(len(months), RESAMPLES, 0)]
-    part = Part(
-        "share lost",
-        lost(*tables, np.ones(len(months))),
-        float(np.nanstd(drawn, ddof=1)),
-        "share",
-        len(people),
-        1,
-        BAR,
-    )
-    why = (
-        f"{fmt.plural(seen.shape[1], 'channel')}; more than {fmt.share(BAR)} of the value of a visit is lost"
-    )
+    value, error = lost(*tables, np.ones(len(months))), float(np.nanstd(drawn, ddof=1))
+    part = Part("share lost", value, error, "share", len(people), bar=BAR)
+    channels = fmt.plural(seen.shape[1], "channel")
+    why = f"{channels}; more than {fmt.share(BAR)} of the value of a visit is lost"
     return result("traffic", [part], why)
 
 

@@ -1,4 +1,4 @@
-"""Trust goes with retention."""
+"""Trust is associated with retention."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def trust(data: ClaimData) -> list[dict[str, Any]]:
     before = before[before["tenure"].notna()]
     value, error = slope(before["again"], before["score"], controls(before, *BASELINE))
     control = Part("purchases before the answer", value, error, "points", len(before))
-    told = "purchases before the answer are no more frequent"
+    why = "purchases before the answer are no more frequent"
     if not control.distance < normal_quantile(0.95):
-        told = "too few answers have a history, so purchases before the answer are not compared"
+        why = "too few answers have a history, so purchases before the answer are not compared"
     doubt = "the answer goes with purchases before it too" if control.distance > normal_quantile(0.95) else ""
-    rows = result("trust", [part], "" if doubt else told, doubt)
+    rows = result("trust", [part], "" if doubt else why, doubt)
     return [*rows, control.described("trust", "a control: should not differ")]
 
 
 def keeps(found: pd.DataFrame, weights: np.ndarray) -> tuple[float, float]:
-    """How much more often they buy again per standard deviation of trust, at equal history."""
+    """The increase of repurchases per standard deviation of trust, at equal history."""
     return slope(found["again"], found["score"], controls(found, *BASELINE), weights)

@@ -1,4 +1,4 @@
-"""What the optional tables say of each customer in the last twelve complete months; reduced in the engine."""
+"""Facts about each customer in the last twelve complete months, aggregated from the firm's tables in the engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PROFILES = (
 
 
 def lacks(*frames: str) -> Callable[[Facts], str]:
-    """Of the facts: why the first of some frames that has no rows has none; empty where all have some."""
+    """A function of the facts: why the first empty one of these frames has no rows; empty if all have some."""
 
     def reason(facts: Facts) -> str:
         return next(filter(None, (why_none(getattr(facts, frame)) for frame in frames)), "")
@@ -80,7 +80,7 @@ class Facts:
 
     @property
     def value_called(self) -> str:
-        """What the money of the customers concerned is."""
+        """What the money of the customers concerned means: contribution or revenue."""
         has_costs = self.study.margin is not None or self.study.has("transactions", "cost")
         return "contribution after service cost" if has_costs else "revenue"
 
@@ -106,7 +106,7 @@ class Facts:
         consent = optional(rows, "consent", "boolean").fill_null(False)
         birthday = optional(rows, "birthday_consent", "boolean").fill_null(False) & there[-1] & consent
         facts = {
-            "filled": sum((one.cast("float64") for one in there), ibis.literal(0.0)) / len(PROFILE),
+            "filled": sum((filled.cast("float64") for filled in there), ibis.literal(0.0)) / len(PROFILE),
             "reachable": reach.fill_null(False),
             "consent": consent,
             "birthday": birthday,
@@ -120,7 +120,7 @@ class Facts:
 
     @cached_property
     def duplicates(self) -> pd.DataFrame:
-        """Ids that are likely to be another customer once more, and what merging them would change."""
+        """Ids that are likely duplicates of another customer, and what merging them would change."""
         return duplicates_of(self.study)
 
     @cached_property
@@ -277,7 +277,7 @@ class Facts:
 
 
 def ratio(part: pd.Series, whole: pd.Series, groups: Any = None) -> tuple[float, float, float]:
-    """A ratio of two sums with its 95 % interval, where the rows of a group go together.
+    """A ratio of two sums with its 95 % interval, clustered by group.
 
     Parameters
     ----------

@@ -54,14 +54,12 @@ class Question(Strict):
         if bool(bars) != bool(self.change):
             raise ValueError("a bar (at_least, at_most or one_of) and a change belong together")
         if self.figure and bars and (FIGURES[self.figure]["unit"] == "text") != bool(self.one_of):
-            raise ValueError(
-                f"{self.figure} is a {FIGURES[self.figure]['unit']}; a text has one_of, a number a bar"
-            )
+            unit = FIGURES[self.figure]["unit"]
+            raise ValueError(f"{self.figure} is a {unit}; a text has one_of, a number a bar")
         if self.concerns and FIGURES[self.concerns]["unit"] not in _SIZES:
             raise ValueError(f"concerns names {self.concerns}, which counts neither customers nor money")
-        own = self.figure and (
-            FIGURES[self.figure]["notebook"] == CHAPTER or FIGURES[self.figure]["unit"] in _SIZES
-        )
+        about = FIGURES[self.figure] if self.figure else {}
+        own = about and (about["notebook"] == CHAPTER or about["unit"] in _SIZES)
         if self.change and not (self.concerns or own):
             raise ValueError("say under concerns which figure counts the customers or the money concerned")
         return self
@@ -99,7 +97,7 @@ class Framework(Strict):
     @property
     def measured_share(self) -> float:
         """The share of the elements that a key figure answers."""
-        rests = [any(one.figure for one in element.questions) for element in self.elements.values()]
+        rests = [any(question.figure for question in element.questions) for element in self.elements.values()]
         return sum(rests) / len(rests)
 
 

@@ -22,9 +22,7 @@ _TYPES = "value_type customers share_of_customers value share_of_all untapped"
 _ROLES = "role customers value share_of_all fixed_cost_carried"
 _GRID = "loyalty_group customers value value_mean tenure_days"
 _SCOPE = "partner_id kind cost_per_year value_received_per_year value_given_per_year customers value balance"
-_BELIEFS = (
-    "belief customer_group stage test pass_if pass_mark pass_mark_set_on result result_on outcome".split()
-)
+_BELIEFS = "belief customer_group stage test pass_if pass_mark pass_mark_set_on result result_on outcome"
 STAGES = ["discovery", "validation", "get", "keep", "grow"]
 _ACCOUNTS = "customer_id manager_id planned_value realised against_plan goal_reached open_cases"
 
@@ -59,12 +57,9 @@ def value_and_need(facts: Facts) -> pd.DataFrame:
 
     A row of `customers` of chapter 12 has the `tier` and the `need` of each customer.
     """
-    parts = {
-        "tier": facts.study.published("value_tiers"),
-        "need": facts.study.published("customers_by_segment"),
-    }
     rows = facts.buyers[["value"]].set_axis(facts.buyers.index.astype(str))
-    for name, found in parts.items():
+    for name, table in {"tier": "value_tiers", "need": "customers_by_segment"}.items():
+        found = facts.study.published(table)
         if name not in found:
             return no_rows(_BY_NEED, f"no chapter published the {name} of customers")
         kept = found.set_index(found["customer_id"].astype(str))[name].astype(str)
@@ -72,8 +67,7 @@ def value_and_need(facts: Facts) -> pd.DataFrame:
     table = rows.groupby(["tier", "need"])["value"].agg(["size", "sum", "mean"]).reset_index()
     table.columns = ["tier", "need", "customers", "value", "value_mean"]
     assert table["customers"].sum() == len(rows), "a customer was lost between tiers and needs"
-    order = {name: place for place, name in enumerate(TIERS)}
-    place = table["tier"].map(order).fillna(len(order))
+    place = table["tier"].map({name: place for place, name in enumerate(TIERS)}).fillna(len(TIERS))
     table = table.assign(place=place).sort_values(["place", "customers"], ascending=[True, False])
     total = table["value"].sum()
     table["share_of_all"] = table["value"] / total if total > 0 else np.nan
@@ -283,15 +277,15 @@ def hypotheses(facts: Facts) -> pd.DataFrame:
     rows = facts.table("hypotheses")
     if rows is None:
         return no_rows(_BELIEFS, "no table hypotheses")
-    found = fetch(rows).reindex(columns=_BELIEFS[:-1])
+    found = fetch(rows).reindex(columns=_BELIEFS.split()[:-1])
     found["outcome"] = outcome(found)
     order = found["stage"].map({stage: place for place, stage in enumerate(STAGES)})
     found = found.assign(order=order).sort_values(["order", "pass_mark_set_on"], ignore_index=True)
-    return found[_BELIEFS]
+    return found[_BELIEFS.split()]
 
 
 def outcome(rows: pd.DataFrame) -> np.ndarray:
-    """What came of each belief; see `hypotheses`.
+    """The outcome of each belief; see `hypotheses`.
 
     Examples
     --------

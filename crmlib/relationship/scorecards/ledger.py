@@ -69,14 +69,12 @@ class Entry(Strict):
         if self.figure and (self.above is None) == (self.below is None):
             raise ValueError("a figure needs one bar: above or below")
         if self.kind == "effect" and self.figure and self.evidence == "randomised":
-            raise ValueError(
-                "a figure shows no randomised effect; name the kind of experiment under experiment"
-            )
+            raise ValueError("a figure shows no randomised effect; name the kind under experiment")
         return self
 
     @property
     def as_claim(self) -> Claim:
-        """It as the house judges claims."""
+        """The entry as a `Claim`, which gives the verdict."""
         bar, direction = (self.above, 1) if self.below is None else (self.below, -1)
         evidence: Evidence = "randomised" if self.experiment else self.evidence
         return Claim(
@@ -117,13 +115,13 @@ def ledger(facts: Facts, figure: Figure, beliefs: pd.DataFrame) -> pd.DataFrame:
         claim whose tables are missing cannot be tested, which is not undecided. Looks: see `looks.looked`.
     """
     rows = [_row(entry, facts, figure) for entry in read_claims(FILE)]
-    for one in beliefs.itertuples():
-        fair = one.outcome in ("passed", "failed")
-        word = _OF_BELIEFS.get(one.outcome, UNTESTED)
+    for belief in beliefs.itertuples():
+        fair = belief.outcome in ("passed", "failed")
+        word = _OF_BELIEFS.get(belief.outcome, UNTESTED)
         rows.append(
-            {"claim": one.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
-             "basis": "test", "value": one.result if fair else np.nan, "unit": "ratio", "verdict": word,
-             "why": one.outcome, "chapter": "11"}
+            {"claim": belief.belief, "source": "the firm's own belief", "kind": "description", "evidence": "as noted",
+             "basis": "test", "value": belief.result if fair else np.nan, "unit": "ratio", "verdict": word,
+             "why": belief.outcome, "chapter": "11"}
         )  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     table = looked(table, facts.study.locked("claim_looks"), facts.day)
@@ -172,11 +170,8 @@ def _of_table(entry: Entry, study: Study) -> dict[str, Any]:
         rows = rows[rows[column].astype(str) == value] if column in rows else rows[:0]
     chapter = {"tier_claims": "04"}.get(str(entry.table), CHAPTER.partition("_")[0])
     if not len(rows):
-        return {
-            "verdict": UNTESTED,
-            "why": why_none(rows) or "the chapter has no such test",
-            "chapter": chapter,
-        }
+        why = why_none(rows) or "the chapter has no such test"
+        return {"verdict": UNTESTED, "why": why, "chapter": chapter}
     row: Mapping[str, Any] = rows.iloc[0].to_dict()
     columns = {"value": "difference", "low": "low", "high": "high"}
     found = {name: row.get(column, np.nan) for name, column in columns.items()}

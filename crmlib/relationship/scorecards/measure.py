@@ -1,4 +1,4 @@
-"""What a measure is: a key figure of this chapter, with the customers and the money that it concerns."""
+"""Measures: key figures of this chapter, with the customers and the money that they concern."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Measure(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a measure finds: a value, alone or with its interval, its base, and whom it concerns.
+    """The result of a measure: a value, alone or with its interval, its base, and whom it concerns.
 
     `concerned`: ids of customers; `money`: an amount instead of what they brought; `customers`: their number where it
     has no ids. `reason`: why there is no value.
@@ -115,9 +115,11 @@ def share(holds: pd.Series, base: str, **concerned: Any) -> Found:
 
 
 def part_of(holds: pd.Series) -> tuple[float, float, float]:
+    """A share with its 95 % interval (Wilson)."""
     low, high = wilson_interval(int(holds.sum()), len(holds))
     return float(holds.mean()), float(low), float(high)
 
 
 def mean_of(values: pd.Series) -> tuple[float, float, float]:
+    """A mean with its 95 % interval."""
     return ratio(values, pd.Series(1.0, index=values.index))

@@ -12,14 +12,7 @@ from crmlib.rankings import rank_correlation
 from crmlib.relationship.duplicates import NONE_FOUND
 from crmlib.relationship.scorecards import groups
 from crmlib.relationship.scorecards.facts import Facts, ratio
-from crmlib.relationship.scorecards.measure import (
-    MEASURES,
-    Found,
-    mean_of,
-    measure,
-    part_of,
-    share,
-)
+from crmlib.relationship.scorecards.measure import MEASURES, Found, mean_of, measure, part_of, share
 from crmlib.statistics import normal_quantile
 
 __all__ = ["MEASURES"]
@@ -30,7 +23,7 @@ _BOUGHT, _PLANNED = "customers who bought", "accounts with a plan"
 
 
 def _known_of(buyers: pd.DataFrame, column: pd.Series) -> pd.Series:
-    """Whether it holds of each buyer; one who does not stand in the table has it not."""
+    """Whether it holds for each buyer; False for a buyer who is not in the table."""
     return column.reindex(buyers.index).eq(True)
 
 
@@ -48,22 +41,20 @@ def profile_filled(profiles: pd.DataFrame, buyers: pd.DataFrame) -> Found:
 
 
 def _listed(facts: Facts) -> pd.DataFrame:
-    """Of each id of the customers' table: whether it is to be merged (`extra`), or a person's with several ids."""
+    """For each id of the table customers: is it a duplicate (`extra`), and has its person several ids (`several`)?"""
     found, ids = facts.duplicates, facts.profiles.index.astype(str)
     if (why := why_none(found)) not in ("", NONE_FOUND):
         return no_rows("extra several", why)
     extra = ids.isin(found["same_as"])
-    return pd.DataFrame(
-        {"extra": extra, "several": extra | ids.isin(found["customer_id"])}, facts.profiles.index
-    )
+    several = extra | ids.isin(found["customer_id"])
+    return pd.DataFrame({"extra": extra, "several": several}, facts.profiles.index)
 
 
 @measure("profiles", _listed)
 def listed_twice(_profiles: pd.DataFrame, listed: pd.DataFrame) -> Found:
-    """Ids that are likely to be another customer once more; it concerns all ids of those customers."""
-    return Found(
-        float(listed["extra"].mean()), "customers in the table customers", listed.index[listed["several"]]
-    )
+    """Ids that are likely duplicates of another customer; it concerns all ids of those customers."""
+    share, concerned = float(listed["extra"].mean()), listed.index[listed["several"]]
+    return Found(share, "customers in the table customers", concerned)
 
 
 @measure("profiles", "buyers", customers="consent")
@@ -158,9 +149,9 @@ def customised_for_best(sent: pd.DataFrame, buyers: pd.DataFrame) -> Found:
     rows = rows[rows.index.isin(buyers.index)]
     best = buyers["value"].rank(pct=True).reindex(rows.index) > 0.8
     parts = (ratio(some["customised"], some["sent"]) for some in (rows[best], rows[~best]))
-    (one, _low, high), (two, _less, more) = parts
-    reach, without = float(np.hypot(high - one, more - two)), rows.index[best & (rows["customised"] == 0)]
-    found = (one - two, one - two - reach, one - two + reach)
+    (to_best, _low, high), (to_others, _low, high_of_others) = parts
+    reach, apart = float(np.hypot(high - to_best, high_of_others - to_others)), to_best - to_others
+    found, without = (apart, apart - reach, apart + reach), rows.index[best & (rows["customised"] == 0)]
     return Found(found, "contacts with customers who bought", without)
 
 

@@ -67,9 +67,9 @@ def agreement(scores: pd.DataFrame) -> tuple[Estimate, str]:
 
 def _kappa(pair: np.ndarray, weights: np.ndarray) -> float:
     weights = weights / weights.sum()
-    one, two = pair.T
-    apart = float(weights @ (one - two) ** 2)
-    chance = float(weights @ one**2 + weights @ two**2 - 2 * (weights @ one) * (weights @ two))
+    first, second = pair.T
+    apart = float(weights @ (first - second) ** 2)
+    chance = float(weights @ first**2 + weights @ second**2 - 2 * (weights @ first) * (weights @ second))
     return 1 - apart / chance if chance > 1e-12 else np.nan
 
 
@@ -80,9 +80,7 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
     of targets met, unknown where nothing with a target is measured. `says` is where scores and measures part by
     two points or more. Elements that were scored and are not in the framework's file stand at the end.
     """
-    columns = (
-        "element raters score score_low score_high evidence targets targets_met predicted_score says".split()
-    )
+    columns = "element raters score score_low score_high evidence targets targets_met predicted_score says"
     if scores.empty:
         return no_rows(columns, getattr(scores, "reason", "no score"))
     judged = card[card["standing"].isin([MET, NOT_MET])]
@@ -104,4 +102,4 @@ def ratings(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
         "one target alone tells little": table["targets"] == 1,
     }
     table["says"] = np.select([*cases.values()], [*cases], "scores and measures agree")
-    return table.rename_axis("element").reset_index()[columns]
+    return table.rename_axis("element").reset_index()[columns.split()]

@@ -1,4 +1,4 @@
-"""Frameworks read against what was measured: the one object of the chapter."""
+"""Frameworks of the field as scorecards on measured figures: the one object of the chapter."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Scorecards:
 
     @property
     def called(self) -> str:
-        """What the money of the customers concerned is."""
+        """What the money of the customers concerned means: contribution or revenue."""
         return self.facts.value_called
 
     def value_types(self) -> pd.DataFrame:
@@ -189,7 +189,7 @@ class Scorecards:
         return claim_tests(self.study)
 
     def looks(self, claims: pd.DataFrame) -> pd.DataFrame:
-        """Of the ledger, the looks of today that count; see `claim_tests.looks`."""
+        """Today's looks at the claims of the ledger; see `claim_tests.looks`."""
         return logged(claims, self.facts.day)
 
     def estimate(self, key: str) -> tuple[Estimate, str, str]:
@@ -209,10 +209,8 @@ class Scorecards:
             ]
             card = pd.DataFrame(rows).reindex(columns=_CARD.split())
             card[_NUMBERS] = card[_NUMBERS].astype(float)
-            row = largest_change(card)
-            card.attrs["finding"] = (
-                "" if row is None else _sentences.change_in_words(row, self.study.currency)
-            )
+            row, currency = largest_change(card), self.study.currency
+            card.attrs["finding"] = "" if row is None else _sentences.change_in_words(row, currency)
             self._cards[name] = card
         return self._cards[name]
 

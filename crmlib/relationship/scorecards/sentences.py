@@ -25,7 +25,7 @@ def largest_change(card: pd.DataFrame) -> Any:
 
 
 def part_to_target(value: float, bar: float, at_least: bool) -> float:
-    """Of those of whom a share does not hold that should, or holds that should not: the part that reaches the bar.
+    """Which part of the customers who miss a target would have to change so that the share reaches the bar.
 
     Examples
     --------
@@ -63,11 +63,8 @@ def rests_on(framework: Framework, card: pd.DataFrame, scored: bool) -> str:
     of = f"{fmt.count(known)} of {fmt.plural(len(framework.elements), 'element')} rest on measured figures"
     if known:
         return f"{of} ({framework.reference})"
-    return (
-        f"Opinion: no element of {framework.name} rests on a measured figure, only on scores"
-        if scored
-        else ""
-    )
+    opinion = f"Opinion: no element of {framework.name} rests on a measured figure, only on scores"
+    return opinion if scored else ""
 
 
 def spent_elsewhere(types: pd.DataFrame) -> str:
