@@ -63,6 +63,30 @@ def test_ids_that_are_numbers_in_the_log_and_second_rows_of_a_customer():
     assert crm.Growth(log, DAY, table).referral_tree()["direct"].tolist() == [1]
 
 
+@pytest.mark.parametrize("kind", ["int64", "string"])
+@pytest.mark.parametrize("ids", [[np.nan, 1, 2], pd.array([None, 1, 2], "Int64"), ["", "1.0", " 2"]])
+def test_ids_of_referrers_are_the_same_whatever_a_program_made_of_them(kind: str, ids: object):
+    """A column of whole numbers with a gap becomes one of fractions, which are no other customers."""
+    table = people(("1", None, "2024-01-01"), ("2", "1", "2024-02-01"), ("3", "2", "2024-03-01"))
+    table = table.astype({"customer_id": kind}).assign(referrer_id=ids, product_type="tea")
+    log = log_of(table)
+    assert crm.Growth(log, DAY, table).referral_checks()["links"].tolist() == [2]
+    found = crm.LifeCycle(log, "2024-03-31", table).people().set_index("customer_id")["state"]
+    assert found.to_dict() == {"1": "advocate", "2": "advocate", "3": "unstable"}
+
+
+def test_the_links_are_made_once():
+    found = growth(people(("a", None, "2024-01-01"), ("b", "a", "2024-02-01")))
+    share, kept = found.type_one_share(), vars(found)["links"]
+    before = kept.copy()
+    for asked in (found.referral_tree, found.referral_wins, found.referral_checks, found.referred_by_type):
+        asked()
+    for asked in (found.referral_account, found.value_groups, found.referral_values):
+        asked(share)
+    assert found.links is kept
+    pd.testing.assert_frame_equal(kept, before)
+
+
 def test_wins_at_equal_age_censor_the_young_by_hand():
     """Four customers: lived 4, 4, 2 and 1 steps; wins in step 1 of the first and in step 0 of the third."""
     wins, mean, _error = _mean_wins(np.array([4, 4, 2, 1]), np.array([0, 2]), np.array([1, 0]))

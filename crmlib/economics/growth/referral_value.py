@@ -10,8 +10,8 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.arguments import check_range
 from crmlib.economics.growth import sentences
-from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.referrals import BY, group_of, used_links, why_no_links
+from crmlib.economics.growth.data import BY, GrowthData
+from crmlib.economics.growth.referrals import group_of, used_links, why_no_links
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, unless
