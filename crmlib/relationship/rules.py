@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.treatments.experiments import experiment_outcomes
+from crmlib.data.files.contents import edited_number
+from crmlib.data.sources import open_table
 from crmlib.economics.experiments import read_experiments
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.no_rows import why_none
@@ -98,16 +100,14 @@ def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
     >>> [rule.rule for rule in read_rules(Path(__file__).with_name("rules.csv"), known)][:2]
     ['win back', 'keep the contract']
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").map(str.strip)
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: the rules cannot be read ({error})") from None
+    table = open_table(path).to_pandas()
     if missing := [name for name in _GIVEN if name not in table]:
         raise StudyError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(_GIVEN)}")
     known: list[str] = [*columns]
     rules: list[Rule] = []
-    for number, row in enumerate(table[_GIVEN].to_dict("records"), 2):
-        where = f"{path.name}, row {number}"
+    table = table[_GIVEN].dropna(how="all").fillna("").astype(str).map(str.strip)
+    for place, row in zip(table.index, table.to_dict("records"), strict=True):
+        where = f"{path.name}, row {place + 2}"
         for name in ("rule", "action", "why"):
             if not row[name]:
                 raise StudyError(f"{where}: {name} is empty")
@@ -130,10 +130,7 @@ def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
 
 
 def _number(text: str, low: float, high: float, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
+    value = edited_number(text)
     if not low <= value <= high or np.isinf(value):
         allowed = "a share such as 0.02" if high == 1.0 else "money, 0 or more"
         raise StudyError(f"{where} is {text!r}; allowed: {allowed}")

@@ -11,6 +11,8 @@ from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle import months as engine
 from crmlib.customers.life_cycle.months import Months, chances_by_quarter
 from crmlib.customers.life_cycle.rules import STANDARD, read_rules, read_transitions
+from crmlib.economics.life_cycle.stages import STANDARD as STAGES
+from crmlib.economics.life_cycle.stages import read_stages
 from crmlib.errors import CrmError
 from tests.customers.logs import cdnow_sample, log_of
 
@@ -59,6 +61,7 @@ def edited(**changes: object) -> dict:
         ({"when": "orders > "}, "is no condition"),
         ({"when": "__import__('os')"}, "holds more than facts"),
         ({"when": "orders + 1 > 2"}, "holds more than facts"),
+        ({"when": "won_back"}, "'won_back' has no end; join won_back with months_back < back_months"),
     ],
 )
 def test_a_table_with_a_fault_is_refused_by_name(changes: dict, message: str) -> None:
@@ -90,6 +93,28 @@ def test_a_file_of_the_firm_is_read_and_a_missing_one_named(tmp_path) -> None:
         read_rules(reading="literl")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_people_edit_are_read_however_a_program_saved_them(tmp_path, encoding: str) -> None:
+    """A mark before the text, semicolons and decimal commas, an empty row at the end; what cannot be read is named."""
+    moves = tmp_path / "moves.csv"
+    moves.write_text("state;next_state;probability\na;a;0,75\na;b;0,25\n;;\n", encoding=encoding)
+    assert read_transitions(moves, ["a", "b"]).tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    tables = tmp_path / "tables.toml"
+    for read, standard in ((read_rules, STANDARD), (read_stages, STAGES)):
+        tables.write_text(standard.read_text(encoding="utf-8"), encoding=encoding)
+        if encoding == "utf-8-sig":
+            assert read(tables) == read()
+        else:
+            with pytest.raises(CrmError, match="tables.toml is no text in UTF-8"):
+                read(tables)
+        with pytest.raises(CrmError, match=f"no file .*; copy .*{standard.name} there"):
+            read(tmp_path / "other.toml")
+    for fault, message in (("", "is empty"), (None, "there is no file")):
+        moves.unlink() if fault is None else moves.write_text(fault)
+        with pytest.raises(CrmError, match=message):
+            read_transitions(moves, ["a", "b"])
+
+
 @pytest.mark.parametrize("reading", ["literal", "programme", "extended"])
 def test_every_state_has_a_rule_an_owner_and_a_next_hop(reading: str) -> None:
     table = read_rules(reading=reading).frame
@@ -102,6 +127,8 @@ def test_every_state_has_a_rule_an_owner_and_a_next_hop(reading: str) -> None:
     [
         ([("a", "c", 1.0)], "unknown state 'c'"),
         ([("a", "a", 0.6), ("a", "b", 0.3)], "from 'a' sum to 0.9"),
+        ([("a", "b", 0.0)], "from 'a' sum to 0"),
+        ([("a", "b", "half")], "from 'a' to 'b' the probability is half; give a share"),
         ([("a", "b", -0.1), ("a", "a", 1.1)], "from 'a' to 'b' the probability is -0.1"),
     ],
 )

@@ -61,6 +61,18 @@ def test_a_rule_that_cannot_be_is_refused_with_its_row(tmp_path, row, said):
     assert "rules.csv, row" in str(refused.value)
 
 
+def test_rules_are_read_however_a_program_saved_them(tmp_path):
+    """Semicolons, decimal commas and a mark before the text, blanks, and an empty row in between."""
+    path, empty = tmp_path / "rules.csv", ";" * HEAD.count(",")
+    row = "a ;write;overdue = yes;;silent;purchase;0,1;1,5;"
+    path.write_text(HEAD.replace(",", ";") + f"{row}\n{empty}\n{row}\n", encoding="utf-8-sig")
+    with pytest.raises(StudyError, match="row 4: there are two rules 'a'"):
+        read_rules(path, RULED)
+    path.write_text(HEAD.replace(",", ";") + f"{row}\n{empty}\n", encoding="utf-8-sig")
+    (rule,) = read_rules(path, RULED)
+    assert (rule.rule, rule.change, rule.cost) == ("a", 0.1, 1.5)
+
+
 def test_a_file_without_a_column_names_it(tmp_path):
     path = tmp_path / "rules.csv"
     path.write_text("rule,action\na,write\n")
