@@ -27,8 +27,14 @@ def states(found: Months) -> pd.DataFrame:
     return rows.sort_values(["person", "month"], ignore_index=True)
 
 
-def of(log: pd.DataFrame, last: str, tables: dict | None = None, **limits: float) -> pd.DataFrame:
-    found = states(Months(log, tables or {}, dt.date.fromisoformat(last), None, read_rules(**limits)))
+def of(
+    log: pd.DataFrame,
+    last: str,
+    tables: dict | None = None,
+    known: pd.DataFrame | None = None,
+    **limits: float,
+) -> pd.DataFrame:
+    found = states(Months(log, tables or {}, dt.date.fromisoformat(last), None, read_rules(**limits), known))
     return found.pivot(index="month", columns="person", values="state")
 
 
@@ -135,6 +141,30 @@ def test_every_state_has_a_rule_an_owner_and_a_next_hop(reading: str) -> None:
 def test_a_transition_table_with_a_fault_is_refused_by_name(rows: list, message: str) -> None:
     with pytest.raises(CrmError, match=message):
         read_transitions(pd.DataFrame(rows, columns=["state", "next_state", "probability"]), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"customer_id": [1, 1], "p_no_purchase": 0.5}, "a customer has two rows of a month"),
+        ({"customer_id": [1, 2], "p_no_purchase": 50.0}, "p_no_purchase is not between 0 and 1"),
+        ({"customer_id": [1, 2], "p_no_purchase": "0,5"}, "p_no_purchase is text"),
+        ({"id": [1, 2]}, "known has no column 'customer_id'"),
+    ],
+)
+def test_what_a_model_cannot_know_is_refused(known: dict, message: str) -> None:
+    log = log_of(("1", "2024-01-10", 10))
+    with pytest.raises(CrmError, match=message):
+        of(log, "2024-03-31", known=pd.DataFrame(known | {"month": "2024-02"}, index=[0, 1]))
+
+
+def test_a_row_that_names_nobody_is_no_person_and_ids_may_have_become_fractions() -> None:
+    log = log_of(("1", "2024-01-10", 10))
+    leads = pd.DataFrame({"lead_id": ["7", None], "created": pd.Timestamp("2024-01-05")})
+    known = pd.DataFrame({"customer_id": [1.0, np.nan], "month": "2024-02", "p_no_purchase": 0.99})
+    found = of(log, "2024-03-31", {"leads": leads}, known=known)
+    assert {*found} == {"1", "lead:7"}
+    assert found["1"].tolist() == ["unstable", "terminated", "unstable"]
 
 
 # -- the states, by hand -------------------------------------------------------------------------------------------

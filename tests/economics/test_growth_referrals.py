@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import combinations
 
@@ -148,8 +149,9 @@ def test_an_entered_range_is_used_and_held_against_the_offer():
     found = firm(4, referral_offer=5.0).type_one_share((0.0, 0.05), offer_share=0.5)
     assert found["used"].tolist() == [False, False, True]
     assert "contradicts the offer" in found.attrs["finding"]
-    with pytest.raises(CrmError, match=r"type_one is \(0.9, 0.2\)"):
-        firm(4, referral_offer=5.0).type_one_share((0.9, 0.2))
+    for wrong in ((0.9, 0.2), (0.1, 0.2, 0.3), (0.1,), ("a", "b"), (np.nan, 0.5), 0.4):
+        with pytest.raises(CrmError, match=re.escape(f"type_one is {wrong}; give two shares")):
+            firm(4, referral_offer=5.0).type_one_share(wrong)
     with pytest.raises(CrmError, match="offer_share is 1"):
         firm(4, referral_offer=5.0).type_one_share(offer_share=1.0)
 
