@@ -115,25 +115,38 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
     record = customer_record(
         pd.concat([one for one in (known, scores) if len(one)]) if len(known) else scores
     )
+    if why := _why_not_kept(study, study.published("customers_at_risk")):
+        told = [*told, f"The chances of leaving of chapter 5 are not kept to be scored: {why}."]
     sentences = [expected_in_words(totals), *record_in_words(record), *told]
     return CustomerForecasts(totals, chances, scores, record, tuple(one for one in sentences if one))
 
 
 def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
-    nobody = no_rows(TOTALS, "no table transactions"), no_rows(CHANCES, "no table transactions")
-    found, known_to = nobody, pd.Timestamp(study.as_of)
+    at_risk = study.published("customers_at_risk")
+    why = _why_not_kept(study, at_risk) or "no table transactions"
+    found, known_to = (no_rows(TOTALS, why), no_rows(CHANCES, why)), pd.Timestamp(study.as_of)
     if study.has("transactions"):
         found = chances_of_buying(study.transactions, as_of=study.as_of, key=key)
         known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
-    contracts = study.has("subscriptions") and not study.has("customer_features")
-    at_risk = study.published("customers_at_risk")
-    if (
-        contracts and len(at_risk) and study.as_of_override is None
-    ):  # of an earlier day, later ends were known
+    if len(at_risk) and not _why_not_kept(study, at_risk):
         rows, day = study.table("subscriptions"), study.as_of
         ending = chances_of_ending(at_risk, rows, as_of=day, horizon_months=horizon_months, key=key)
         found = both(found, ending)
     return (found[0].assign(known_to=known_to), found[1]) if len(found[0]) else found
+
+
+def _why_not_kept(study: Study, at_risk: pd.DataFrame) -> str:
+    """Why chapter 5's chances of leaving are not locked; empty where they are, or there are none."""
+    if not len(at_risk):
+        return ""
+    if study.has("customer_features"):
+        return (
+            "they are learned from customer_features, and a later one may lack who has left, so that nobody could "
+            "look it up; those learned from the table subscriptions are kept"
+        )
+    return (
+        "" if study.as_of_override is None else "the report is for an earlier day, and later ends are known"
+    )
 
 
 def _usable(locked: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:

@@ -361,3 +361,32 @@ def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_pa
     assert score["base_brier"] == pytest.approx((10 * 0.8**2 + 30 * 0.2**2) / 40)
     said = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
     assert any(one.startswith(said) for one in later.sentences)
+
+
+def test_chances_that_nobody_could_look_up_are_not_locked_and_the_reason_is_said(tmp_path, monkeypatch):
+    """Of a firm with features of customers alone, and of a report for an earlier day."""
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path / "run"))
+    chances = pd.DataFrame({"customer_id": ["k1", "k2"], "p_churn": [0.6, 0.1]})
+    contracts = pd.DataFrame(
+        {
+            "customer_id": ["k1", "k2"],
+            "start": "2024-01-01",
+            "end": ["2025-02-15", None],
+            "price_per_month": 10.0,
+        }
+    )
+    studies = {
+        "a later one may lack who has left": crm.open_study("telco"),
+        "the report is for an earlier day": crm.open_study(
+            firm(tmp_path, subscriptions=contracts).folder / "study.yaml", as_of="2024-11-30"
+        ),
+    }
+    for study in studies.values():
+        assert not [one for one in customer_forecasts(study).sentences if "are not kept" in one]
+    NotebookResults("05_churn", tmp_path / "run").table("customers_at_risk", chances)
+    for why, study in studies.items():
+        found = customer_forecasts(study)
+        assert "contract" not in [*found.totals["horizon"]]
+        (said,) = [one for one in found.sentences if "are not kept" in one]
+        assert why in said
+        assert why in why_none(found.totals) or study.has("transactions")
