@@ -127,7 +127,7 @@ class GrowthData(FirmTables):
         table = open_optional(self.customers)
         if table is None:
             return pd.DataFrame({"customer_id": pd.Series(dtype=str)}).set_index("customer_id")
-        return _by_customer(with_ids_of(self.log, table).to_pandas().drop_duplicates("customer_id"))
+        return _by_customer(self._of_somebody(table).to_pandas().drop_duplicates("customer_id"))
 
     @cached_property
     def joined(self) -> pd.Series:
@@ -171,12 +171,21 @@ class GrowthData(FirmTables):
         return found[names].sort_index()
 
     def of_table(self, table: Any, *columns: str) -> pd.DataFrame:
-        """Columns of an optional table by customer as the log has them; without rows where it is missing."""
+        """Columns of an optional table by customer as the log has them; without rows where it is missing.
+
+        What the table lacks is empty; rows of nobody, as of contacts with prospects, are left out.
+        """
         rows = open_optional(table)
         if rows is None:
             return pd.DataFrame(columns=["customer_id", *columns])
-        found = with_ids_of(self.log, rows).select("customer_id", *columns).to_pandas()
-        return found.assign(customer_id=found["customer_id"].astype(str))
+        there = [name for name in columns if name in rows.columns]
+        found = self._of_somebody(rows).select("customer_id", *there).to_pandas()
+        return found.reindex(columns=["customer_id", *columns])
+
+    def _of_somebody(self, table: ibis.Table) -> ibis.Table:
+        # As text before pandas sees them: a whole number beside a gap would become a fraction.
+        rows = with_ids_of(self.log, table).filter(_.customer_id.notnull())
+        return rows.mutate(customer_id=rows.customer_id.cast("string"))
 
 
 def _by_customer(found: pd.DataFrame) -> pd.DataFrame:
