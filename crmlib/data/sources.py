@@ -272,14 +272,7 @@ def open_optional(table: Any) -> ibis.Table | None:
 
 
 def check_kinds(tables: Mapping[str, Any]) -> None:
-    """Refuse an optional table whose dates, numbers or yes and no are of another kind, such as text.
-
-    Examples
-    --------
-    >>> check_kinds({"surveys": pd.DataFrame({"score": ["9"]})})
-    Traceback (most recent call last):
-    crmlib.errors.DataError: surveys: score is string; a number is needed. A study reads text and counts what it ...
-    """
+    """Refuse an optional table whose dates, numbers or yes and no are of another kind, such as text."""
     there = {name: given for name, given in tables.items() if given is not None and len(given.columns)}
     for name, rows in ((name, open_table(given)) for name, given in there.items()):
         for column in CONTRACTS[name].columns:

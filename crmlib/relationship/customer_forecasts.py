@@ -107,8 +107,7 @@ def chances_of_ending(
     target = pd.Timestamp(day) + pd.Timedelta(1, "D")
     ids = chance.index.to_series()
     about = (day, CONTRACT, target, pd.Timestamp(end), key)
-    one = _kept(LEAVES, ids, chance.to_numpy(), ended.mean(), *about)
-    return _together([one], "")
+    return _together([_kept(LEAVES, ids, chance.to_numpy(), ended.mean(), *about)], "")
 
 
 def buyers(transactions: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
@@ -119,9 +118,8 @@ def buyers(transactions: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Ser
 
 def contracts_ended(subscriptions: Any, first: Any, last: Any) -> pd.Series:
     """By customer with a contract that ran on the first day: whether one of them has ended by the last."""
-    found = contracts_later(
-        *(contract_spells(subscriptions, pd.Timestamp(day).date()) for day in (first, last))
-    )
+    days = (pd.Timestamp(day).date() for day in (first, last))
+    found = contracts_later(*(contract_spells(subscriptions, day) for day in days))
     return found.groupby(found["customer_id"].astype(str))["left"].max().astype(bool)
 
 
@@ -134,27 +132,12 @@ def _too_few(bought: np.ndarray) -> bool:
 
 
 def _kept(
-    event: str,
-    ids: pd.Series,
-    chance: Array,
-    base: float,
-    day: Any,
-    horizon: str,
-    target: Any,
-    end: Any,
-    key: str,
+    event: str, ids: pd.Series, chance: Array, base: float, *about: Any
 ) -> tuple[pd.DataFrame, pd.Series]:
+    day, horizon, target, end, key = about
     chance = chance.round(4)  # a file of few different numbers is small
-    row = (
-        pd.Timestamp(day),
-        event,
-        horizon,
-        target,
-        end,
-        len(ids),
-        float(chance.sum()),
-        round(float(base), 4),
-    )
+    sums = len(ids), float(chance.sum()), round(float(base), 4)
+    row = (pd.Timestamp(day), event, horizon, target, end, *sums)
     kept = pd.Series(chance, pd.Index(keyed_hashes(ids, key), name="who"), name=column_of(event, horizon))
     return pd.DataFrame([row], columns=TOTALS), kept
 

@@ -112,9 +112,7 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
         lists = lists[lists["ids_by"] == study.ids_by] if len(lists) else lists
         asked = dict(lists=lists, done=fetch(study.table("actions_done")), as_of=study.as_of, key=key)
         scores = score_chances(due, study.locked("customer_chances", days), _what_happened(study), **asked)
-    record = customer_record(
-        pd.concat([one for one in (known, scores) if len(one)]) if len(known) else scores
-    )
+    record = customer_record(pd.concat([one for one in (known, scores) if len(one)] or [scores]))
     if why := _why_not_kept(study, study.published("customers_at_risk")):
         told = [*told, f"The chances of leaving of chapter 5 are not kept to be scored: {why}."]
     sentences = [expected_in_words(totals), *record_in_words(record), *told]
@@ -128,7 +126,7 @@ def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
     if study.has("transactions"):
         found = chances_of_buying(study.transactions, as_of=study.as_of, key=key)
         known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
-    if len(at_risk) and not _why_not_kept(study, at_risk):
+    if len(at_risk) and study.has("subscriptions") and not _why_not_kept(study, at_risk):
         rows, day = study.table("subscriptions"), study.as_of
         ending = chances_of_ending(at_risk, rows, as_of=day, horizon_months=horizon_months, key=key)
         found = both(found, ending)
@@ -151,7 +149,9 @@ def _why_not_kept(study: Study, at_risk: pd.DataFrame) -> str:
 
 def _usable(locked: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
     """The locked forecasts that can be scored, and in words how many cannot."""
+    needed = locked["horizon"].eq(CONTRACT).map({True: "subscriptions", False: "transactions"})
     wrong = {
+        "of a table that is no longer there": ~needed.map(study.has).astype(bool),
         "in another currency": locked["currency"] != study.currency,
         "with customers' ids by another key, so that nobody can be matched": locked["ids_by"] != study.ids_by,
         "made when their target was over": locked["known_to"] >= locked["target_end"],
@@ -185,15 +185,9 @@ def _what_happened(study: Study) -> Callable[[pd.Series], Any]:
 
 
 def score_chances(
-    due: pd.DataFrame,
-    chances: pd.DataFrame,
-    happened: Callable[[pd.Series], Any],
-    *,
-    lists: pd.DataFrame,
-    done: pd.DataFrame,
-    as_of: Any,
-    key: str,
-) -> pd.DataFrame:
+    due: pd.DataFrame, chances: pd.DataFrame, happened: Callable[[pd.Series], Any], *, lists: pd.DataFrame,
+    done: pd.DataFrame, as_of: Any, key: str,
+) -> pd.DataFrame:  # fmt: skip
     """How far were the chances from what each customer did, and how far would one chance for everybody have been?
 
     Parameters
@@ -228,14 +222,9 @@ def score_chances(
         did = mine["who"].isin(keyed_hashes(happened(row), key)).to_numpy()
         did = ~did if (row["event"], row["horizon"]) == (LEAVES, "quarter") else did
         chance, base = mine[column].to_numpy(dtype=float), float(row["base_rate"])
-        ours, constant, own = (
-            float(np.mean(one)) if len(mine) else np.nan
-            for one in (
-                squared_losses(chance, did),
-                squared_losses(np.full(len(mine), base), did),
-                (chance - base) ** 2,
-            )
-        )
+        losses = [squared_losses(one, did) for one in (chance, np.full(len(mine), base))]
+        means = (float(np.mean(one)) if len(mine) else np.nan for one in (*losses, (chance - base) ** 2))
+        ours, constant, own = means
         gain = float(np.clip((constant - ours) / (MOST * own), -1, 1)) if own > 0 else 0.0
         counts = (len(mine), float(chance.sum()), int(did.sum()))
         rows.append((*row[SCORED[:5]], *counts, ours, constant, gain, alone is not None, pd.Timestamp(as_of)))

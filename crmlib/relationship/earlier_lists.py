@@ -78,13 +78,12 @@ def lists_read_out(
             f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {told}."
         )
         rows.append((rule, mine["assigned"].max(), *counts, *measured, text))
+    table = pd.DataFrame(rows, columns=COLUMNS)
     if other := len(pairs - listed):
-        rows[-1] = (
-            *rows[-1][:-1],
-            f"{rows[-1][-1]} {fmt.capital(fmt.plural(other, 'action'))} of the table actions_done "
-            f"{'is' if other == 1 else 'are'} on no earlier list: not counted.",
-        )
-    return pd.DataFrame(rows, columns=COLUMNS)
+        verb = "is" if other == 1 else "are"
+        count = fmt.plural(other, "action")
+        table.iloc[-1, -1] += f" {count} of the table actions_done {verb} on no earlier list: not counted."
+    return table
 
 
 def _read(first: pd.DataFrame, rule: str, transactions: Any, as_of: Any) -> pd.Series | None:

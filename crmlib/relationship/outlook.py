@@ -14,13 +14,7 @@ from crmlib.relationship.customer_record import CustomerForecasts, customer_fore
 from crmlib.relationship.earlier_lists import COLUMNS as READ_OUT
 from crmlib.relationship.earlier_lists import lists_read_out
 from crmlib.relationship.forecasts import COLUMNS, LEVEL, monthly_sums, next_forecasts
-from crmlib.relationship.track_record import (
-    COUNTED,
-    SCORED,
-    record_of,
-    scores,
-    track_record,
-)
+from crmlib.relationship.track_record import COUNTED, SCORED, record_of, scores, track_record
 
 if TYPE_CHECKING:
     from crmlib.study import Study

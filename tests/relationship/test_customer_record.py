@@ -355,6 +355,10 @@ def test_contracts_are_locked_from_chapter_5_and_scored_by_who_ended_them(tmp_pa
     about = (tmp_path / "study.yaml").read_text().replace("as_of: 2024-12-31", "as_of: 2025-05-31")
     (tmp_path / "study.yaml").write_text(about)
     later = customer_forecasts(crm.open_study(tmp_path / "study.yaml"))
+    (tmp_path / "study.yaml").write_text(about.replace("  subscriptions: {source: subscriptions.csv}\n", ""))
+    gone = customer_forecasts(crm.open_study(tmp_path / "study.yaml"))
+    assert gone.scores.empty
+    assert "1 earlier forecast of customers of a table that is no longer there: not scored." in gone.sentences
     score = later.scores.set_index("horizon").loc["contract"]
     assert (score["customers"], score["happened"]) == (40, 10)
     assert score["brier"] == pytest.approx((10 * 0.4**2 + 30 * 0.1**2) / 40)

@@ -115,11 +115,8 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     0.8
     """
     found = source if isinstance(source, Mapping) else read_toml(source or STANDARD, STANDARD)
-    readings = [
-        name
-        for name, part in found.items()
-        if isinstance(part, Mapping) and isinstance(part.get("states"), Mapping)
-    ]
+    tables = {name: part for name, part in found.items() if isinstance(part, Mapping)}
+    readings = [name for name, part in tables.items() if isinstance(part.get("states"), Mapping)]
     check_choice("reading", reading, readings)
     limits = {**found.get("thresholds", {})}
     for name in thresholds:
