@@ -258,6 +258,14 @@ def test_a_prospect_goes_through_its_stages() -> None:
     ]
     assert found["a"].tolist() == before
     assert found["lead:2"].tolist() == ["prospect"] * 3 + ["given up"] * 3
+    rules = read_rules(reading="literal")
+    literal = states(
+        Months(log_of(("a", "2024-06-10", 10)), {"leads": leads}, dt.date(2024, 6, 30), None, rules)
+    )
+    branch = literal[literal["person"] == "a"]["state"].tolist()
+    assert (
+        branch == ["new prospect"] * 2 + ["unstable"] * 4
+    )  # from the activation on, as the documents have it
 
 
 def test_an_advocate_recommended_or_would() -> None:
