@@ -15,8 +15,8 @@ from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.files.contents import edited_number
 from crmlib.data.sources import open_table
 from crmlib.economics.experiments import read_experiments
-from crmlib.errors import StudyError, did_you_mean
-from crmlib.no_rows import why_none
+from crmlib.errors import DataError, StudyError, did_you_mean
+from crmlib.no_rows import no_rows, why_none
 
 OWN = "rules.csv"  # beside the study file, instead of the library's
 WORTHS = ("purchase", "value")
@@ -178,6 +178,15 @@ def _holds(text: str, customers: pd.DataFrame) -> np.ndarray:
     return holds
 
 
+def effects_of(transactions: Any, experiments: Any, **known: Any) -> pd.DataFrame:
+    """What each experiment changed of who bought; without rows where they cannot be read, which chapter 9 names."""
+    try:
+        outcomes = experiment_outcomes(transactions, experiments, **known)
+    except DataError as fault:
+        return no_rows("experiment", str(fault))
+    return outcomes if why_none(outcomes) else read_experiments(outcomes, outcome="bought")
+
+
 def measured(rules: list[Rule], transactions: Any, experiments: Any, *, as_of: Any, days: int) -> list[Rule]:
     """The rules with the change that the firm's own experiments found, where they tested it.
 
@@ -198,9 +207,7 @@ def measured(rules: list[Rule], transactions: Any, experiments: Any, *, as_of: A
     >>> measured([], None, None, as_of="2024-06-30", days=60)
     []
     """
-    outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of) if rules else None
-    read = None if outcomes is None or why_none(outcomes) else read_experiments(outcomes, outcome="bought")
-    if read is None or why_none(read):
+    if not rules or why_none(read := effects_of(transactions, experiments, as_of=as_of, days=days)):
         return rules
     read = read.assign(error=(read["difference"] / read["z"]).abs()).dropna(subset=["error"])
     found = []
