@@ -122,9 +122,12 @@ def open_columns(table: Any, name: str, *needed: str) -> ibis.Table:
 def with_ids_of(log: ibis.Table, table: ibis.Table) -> ibis.Table:
     """A table with customer ids of the same type as in the log, numbers or text, so that they match.
 
-    Raises DataError if the log's ids are whole numbers, and the table's are not.
+    Those of referrers are text. Raises DataError if the log's ids are whole numbers, and the table's are not.
     """
+    check_columns("a table of customers", table, ("customer_id",))
     ids = own_ids(table.customer_id)
+    if "referrer_id" in table.columns:
+        table = table.mutate(referrer_id=own_ids(table.referrer_id).cast("string"))
     if not log.customer_id.type().is_integer():
         return table.mutate(customer_id=ids.cast("string"))
     if ids.type().is_string() and holds_other(ids):

@@ -19,7 +19,7 @@ from ibis import _
 
 from crmlib.data.cleaning.ids import own_ids
 from crmlib.data.cleaning.returns import with_matched_returns
-from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.contracts import CONTRACTS, TRANSACTIONS
 from crmlib.data.contracts.contract import Contract
 from crmlib.data.engine import engine, frame_table, has_rows
 from crmlib.data.files.contents import cannot_be_read
@@ -30,6 +30,12 @@ from crmlib.data.files.source_files import kind_of, names_of, source_files
 from crmlib.data.staging import LOCK
 from crmlib.errors import DataError, did_you_mean
 
+# Of each kind of column: what is needed, and the engine's types that are it.
+_NEEDED = {
+    "date": ("a date", ("temporal",)),
+    **dict.fromkeys(("number", "money"), ("a number", ("numeric",))),
+    "flag": ("true or false", ("boolean", "numeric")),
+}
 # What the cleaning adds to a log.
 _OF_CLEANED = {"is_purchase": "boolean"}
 _OF_CLEANED |= dict.fromkeys(("reversed_on", "returned_purchase_date"), "timestamp(6)")
@@ -257,9 +263,27 @@ def open_optional(table: Any) -> ibis.Table | None:
     return rows if has_rows(rows) else None
 
 
-def optional(rows: ibis.Table, name: str, kind: str) -> ibis.Value:
+def check_kinds(tables: Mapping[str, Any]) -> None:
+    """Refuse an optional table whose dates, numbers or yes and no are of another kind, such as text."""
+    there = {name: given for name, given in tables.items() if given is not None and len(given.columns)}
+    for name, rows in ((name, open_table(given)) for name, given in there.items()):
+        for column in CONTRACTS[name].columns:
+            word, fits = _NEEDED.get(column.kind, ("", ()))
+            if column.name not in rows.columns or not fits:
+                continue
+            kind = rows[column.name].type()
+            right = any(getattr(kind, f"is_{one}")() for one in fits)
+            if not right and has_rows(rows.filter(rows[column.name].notnull())):
+                raise DataError(
+                    f"{name}: {column.name} is {kind}; {word} is needed. A study reads text and counts what it "
+                    "cannot read; else convert the column first"
+                )
+
+
+def optional(rows: ibis.Table, name: str, kind: str = "") -> ibis.Value:
     """A column of a table as this kind, or nulls where the table lacks it."""
-    return (rows[name] if name in rows.columns else ibis.null()).cast(kind)
+    column = rows[name] if name in rows.columns else ibis.null()
+    return column.cast(kind) if kind else column
 
 
 def lacking(**tables: Any) -> str:

@@ -12,6 +12,8 @@ from ibis import _
 
 from crmlib.arguments import check_share
 from crmlib.customers._log import as_day, dated, money_of, seen_by
+from crmlib.data.contracts import CONTRACTS
+from crmlib.data.sources import check_kinds
 from crmlib.findings import in_currency
 
 
@@ -26,6 +28,8 @@ class FirmTables:
 
     def __post_init__(self) -> None:
         check_share("margin", self.margin)
+        given = {name: getattr(self, name, None) for name in CONTRACTS if name != "transactions"}
+        check_kinds(given)
 
     @cached_property
     def day(self) -> dt.date:

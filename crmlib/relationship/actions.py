@@ -10,11 +10,10 @@ import pandas as pd
 
 from crmlib.customers._log import customer_totals
 from crmlib.customers.audit.months import last_months
-from crmlib.customers.treatments.experiments import experiment_outcomes
-from crmlib.economics.experiments import read_experiments
 from crmlib.errors import DataError
 from crmlib.findings import SUPPORTED
 from crmlib.no_rows import no_rows, why_none
+from crmlib.relationship.rules import effects_of
 from crmlib.units import TimeUnit
 
 BEST = 0.10  # share of customers, by what they spent, that count as the best
@@ -66,8 +65,7 @@ def measured_effect(
     >>> measured_effect(log, test, as_of="2024-06-30")
     Effect(change=0.6, cost=0.5, source='letter')
     """
-    outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of)
-    read = read_experiments(outcomes, outcome="bought")
+    read = effects_of(transactions, experiments, days=days, as_of=as_of)
     if why_none(read):
         return None
     shown = read[(read["verdict"] == SUPPORTED) & read["cost_per_message"].notna()]

@@ -113,28 +113,46 @@ def customer_forecasts(study: Study, *, horizon_months: int = 3) -> CustomerFore
         scores = score_chances(due, study.locked("customer_chances", days), _what_happened(study), **asked)
     filled = [rows for rows in (known, scores) if len(rows)]
     record = customer_record(pd.concat(filled) if filled else scores)
+    if why := _why_not_kept(study, study.published("customers_at_risk")):
+        not_scored = [*not_scored, f"The chances of leaving of chapter 5 are not kept to be scored: {why}."]
     sentences = [expected_in_words(totals), *record_in_words(record), *not_scored]
     return CustomerForecasts(totals, chances, scores, record, tuple(filter(None, sentences)))
 
 
 def _of_this_run(study: Study, key: str, horizon_months: int) -> Forecasts:
-    nobody = no_rows(TOTALS, "no table transactions"), no_rows(CHANCES, "no table transactions")
-    found, known_to = nobody, pd.Timestamp(study.as_of)
+    at_risk = study.published("customers_at_risk")
+    why = _why_not_kept(study, at_risk) or "no table transactions"
+    found, known_to = (no_rows(TOTALS, why), no_rows(CHANCES, why)), pd.Timestamp(study.as_of)
     if study.has("transactions"):
         found = chances_of_buying(study.transactions, as_of=study.as_of, key=key)
         known_to = pd.Timestamp(study.cleaned.report("transactions").days["latest"])
-    contracts = study.has("subscriptions") and not study.has("customer_features")
     at_risk = study.published("customers_at_risk")
-    if contracts and len(at_risk) and study.as_of_override is None:  # else later ends were known
+    if len(at_risk) and study.has("subscriptions") and not _why_not_kept(study, at_risk):
         rows, day = study.table("subscriptions"), study.as_of
         ending = chances_of_ending(at_risk, rows, as_of=day, horizon_months=horizon_months, key=key)
         found = both(found, ending)
     return (found[0].assign(known_to=known_to), found[1]) if len(found[0]) else found
 
 
+def _why_not_kept(study: Study, at_risk: pd.DataFrame) -> str:
+    """Why chapter 5's chances of leaving are not locked; empty where they are, or there are none."""
+    if not len(at_risk):
+        return ""
+    if study.has("customer_features"):
+        return (
+            "they are learned from customer_features, and a later one may lack who has left, so that nobody could "
+            "look it up; those learned from the table subscriptions are kept"
+        )
+    return (
+        "" if study.as_of_override is None else "the report is for an earlier day, and later ends are known"
+    )
+
+
 def _usable(locked: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, list[str]]:
     """The locked forecasts that can be scored, and sentences on how many cannot."""
+    needed = locked["horizon"].eq(CONTRACT).map({True: "subscriptions", False: "transactions"})
     wrong = {
+        "of a table that is no longer there": ~needed.map(study.has).astype(bool),
         "in another currency": locked["currency"] != study.currency,
         "with customers' ids by another key, so that nobody can be matched": locked["ids_by"] != study.ids_by,
         "made when their target was over": locked["known_to"] >= locked["target_end"],

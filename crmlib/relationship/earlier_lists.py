@@ -50,7 +50,7 @@ def lists_read_out(
     acted = fetch(done) if not isinstance(done, pd.DataFrame) else done
     acted = acted[acted["done_on"].notna()]
     pairs = set(zip(acted["customer_id"].astype(str), acted["rule"], strict=True))
-    rows = []
+    rows, listed = [], set(zip(known["customer_id"], known["rule"], strict=True))
     for rule, mine in known.sort_values("assigned", kind="stable").groupby("rule", sort=False):
         first = mine.drop_duplicates("customer_id")  # who was listed again is no second draw
         of_done = sum((who, rule) in pairs for who in first["customer_id"])
@@ -77,7 +77,12 @@ def lists_read_out(
             f"{fmt.count(of_done) if of_done else 'none'} {'was' if of_done == 1 else 'were'} done; {result}."
         )
         rows.append((rule, mine["assigned"].max(), *counts, *measured, text))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    if other := len(pairs - listed):
+        verb = "is" if other == 1 else "are"
+        count = fmt.plural(other, "action")
+        table.iloc[-1, -1] += f" {count} of the table actions_done {verb} on no earlier list: not counted."
+    return table
 
 
 def _read(first: pd.DataFrame, rule: str, transactions: Any, as_of: Any) -> pd.Series | None:

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from crmlib.customers.treatments.experiments import experiment_outcomes
+from crmlib.data.files.contents import edited_number
+from crmlib.data.sources import open_table
 from crmlib.economics.experiments import read_experiments
-from crmlib.errors import StudyError, did_you_mean
-from crmlib.no_rows import why_none
+from crmlib.errors import DataError, StudyError, did_you_mean
+from crmlib.no_rows import no_rows, why_none
 
 OWN = "rules.csv"  # beside the study file, instead of the library's
 WORTHS = ("purchase", "value")
@@ -96,16 +98,14 @@ def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
     >>> [rule.rule for rule in read_rules(Path(__file__).with_name("rules.csv"), known)][:2]
     ['win back', 'keep the contract']
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").map(str.strip)
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: the rules cannot be read ({error})") from None
+    table = open_table(path).to_pandas()
     if missing := [name for name in _GIVEN if name not in table]:
         raise StudyError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(_GIVEN)}")
     known: list[str] = [*columns]
     rules: list[Rule] = []
-    for number, row in enumerate(table[_GIVEN].to_dict("records"), 2):
-        where = f"{path.name}, row {number}"
+    table = table[_GIVEN].dropna(how="all").fillna("").astype(str).map(str.strip)
+    for place, row in zip(table.index, table.to_dict("records"), strict=True):
+        where = f"{path.name}, row {place + 2}"
         for name in ("rule", "action", "why"):
             if not row[name]:
                 raise StudyError(f"{where}: {name} is empty")
@@ -125,10 +125,7 @@ def read_rules(path: Path, columns: Iterable[str]) -> list[Rule]:
 
 
 def _number(text: str, low: float, high: float, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
+    value = edited_number(text)
     if not low <= value <= high or np.isinf(value):
         allowed = "a share such as 0.02" if high == 1.0 else "money, 0 or more"
         raise StudyError(f"{where} is {text!r}; allowed: {allowed}")
@@ -176,6 +173,15 @@ def _holds(text: str, customers: pd.DataFrame) -> np.ndarray:
     return holds
 
 
+def effects_of(transactions: Any, experiments: Any, **known: Any) -> pd.DataFrame:
+    """What each experiment changed of who bought; without rows where they cannot be read, which chapter 9 names."""
+    try:
+        outcomes = experiment_outcomes(transactions, experiments, **known)
+    except DataError as fault:
+        return no_rows("experiment", str(fault))
+    return outcomes if why_none(outcomes) else read_experiments(outcomes, outcome="bought")
+
+
 def measured(rules: list[Rule], transactions: Any, experiments: Any, *, as_of: Any, days: int) -> list[Rule]:
     """The rules with the change that the firm's own experiments found, where they tested it.
 
@@ -196,9 +202,7 @@ def measured(rules: list[Rule], transactions: Any, experiments: Any, *, as_of: A
     >>> measured([], None, None, as_of="2024-06-30", days=60)
     []
     """
-    outcomes = experiment_outcomes(transactions, experiments, days=days, as_of=as_of)
-    read = read_experiments(outcomes, outcome="bought")
-    if why_none(read):
+    if not rules or why_none(read := effects_of(transactions, experiments, as_of=as_of, days=days)):
         return rules
     read = read.assign(error=(read["difference"] / read["z"]).abs()).dropna(subset=["error"])
     found = []

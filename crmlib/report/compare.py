@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,18 @@ def compare_runs(before: Path, after: Path) -> Comparison:
     return Comparison(moved, tuple(sentences), groups, counts)
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Say which file of a run is not there as a whole."""
+    try:
+        yield path
+    except (OSError, ValueError):
+        raise RunError(f"{path} is damaged or gone; compare with another run") from None
+
+
 def _metrics(run: Path) -> dict[str, dict[str, Any]]:
-    found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    with _whole(run / "metrics.json") as path:
+        found = json.loads(path.read_text(encoding="utf-8"))
     return {key: figure for made in found.values() for key, figure in figures_of(made).items()}
 
 
@@ -100,7 +111,8 @@ def _table(run: Path, name: str) -> pd.DataFrame | None:
     path = run / "tables" / f"{name}.parquet"
     if not path.is_file():
         return None
-    found = pd.read_parquet(path)
+    with _whole(path):
+        found = pd.read_parquet(path)
     return found[~found["customer_id"].astype(str).str.startswith("lead:")]
 
 
@@ -164,18 +176,23 @@ def _moves(
     table = pd.DataFrame({"before": before, "after": after})
     counts = table[before != after].value_counts().rename("customers").reset_index()
     assert counts["customers"].sum() + int((before == after).sum()) == len(both), "a customer was lost"
+    columns = [column for column in columns if column in first and column in second]
     changed = ((before != after) & both[f"{name}_0"].notna() & both[f"{name}_1"].notna()).to_numpy()
     rows = both[changed]
     ends = [rows[[f"{column}_{end}" for column in columns]].to_numpy(dtype=float) for end in (0, 1)]
     size = np.abs(ends[0]) + np.abs(ends[1])
     apart = np.divide(np.abs(ends[1] - ends[0]), size, out=np.zeros_like(size), where=size > 0)
-    most = apart.argmax(axis=1) if len(rows) else np.zeros(0, dtype=int)
-    why = [
-        f"{fmt.column(columns[place])} {fmt.number(old[place])} → {fmt.number(new[place])}"
-        if apart[row, place] > 0
-        else "the cuts moved"
-        for row, (place, old, new) in enumerate(zip(most, *ends, strict=True))
-    ]
+    most = apart.argmax(axis=1) if apart.size else np.zeros(0, dtype=int)
+    why = (
+        [
+            f"{fmt.column(columns[place])} {fmt.number(old[place])} → {fmt.number(new[place])}"
+            if apart[row, place] > 0
+            else "the cuts moved"
+            for row, (place, old, new) in enumerate(zip(most, *ends, strict=True))
+        ]
+        if columns
+        else "not known: the runs have no column of it in common"
+    )
     found = {
         "customer_id": rows["customer_id"],
         "before": before[changed],

@@ -11,6 +11,8 @@ from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle import months as engine
 from crmlib.customers.life_cycle.months import Months, chances_by_quarter
 from crmlib.customers.life_cycle.rules import STANDARD, read_rules, read_transitions
+from crmlib.economics.life_cycle.stages import STANDARD as STAGES
+from crmlib.economics.life_cycle.stages import read_stages
 from crmlib.errors import CrmError
 from tests.customers.logs import cdnow_sample, log_of
 
@@ -25,8 +27,14 @@ def states(found: Months) -> pd.DataFrame:
     return rows.sort_values(["person", "month"], ignore_index=True)
 
 
-def of(log: pd.DataFrame, last: str, tables: dict | None = None, **limits: float) -> pd.DataFrame:
-    found = states(Months(log, tables or {}, dt.date.fromisoformat(last), None, read_rules(**limits)))
+def of(
+    log: pd.DataFrame,
+    last: str,
+    tables: dict | None = None,
+    known: pd.DataFrame | None = None,
+    **limits: float,
+) -> pd.DataFrame:
+    found = states(Months(log, tables or {}, dt.date.fromisoformat(last), None, read_rules(**limits), known))
     return found.pivot(index="month", columns="person", values="state")
 
 
@@ -59,6 +67,7 @@ def edited(**changes: object) -> dict:
         ({"when": "orders > "}, "is no condition"),
         ({"when": "__import__('os')"}, "holds more than facts"),
         ({"when": "orders + 1 > 2"}, "holds more than facts"),
+        ({"when": "won_back"}, "'won_back' has no end; join won_back with months_back < back_months"),
     ],
 )
 def test_a_table_with_a_fault_is_refused_by_name(changes: dict, message: str) -> None:
@@ -90,6 +99,28 @@ def test_a_file_of_the_firm_is_read_and_a_missing_one_named(tmp_path) -> None:
         read_rules(reading="literl")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_people_edit_are_read_however_a_program_saved_them(tmp_path, encoding: str) -> None:
+    """A mark before the text, semicolons and decimal commas, an empty row at the end; what cannot be read is named."""
+    moves = tmp_path / "moves.csv"
+    moves.write_text("state;next_state;probability\na;a;0,75\na;b;0,25\n;;\n", encoding=encoding)
+    assert read_transitions(moves, ["a", "b"]).tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    tables = tmp_path / "tables.toml"
+    for read, standard in ((read_rules, STANDARD), (read_stages, STAGES)):
+        tables.write_text(standard.read_text(encoding="utf-8"), encoding=encoding)
+        if encoding == "utf-8-sig":
+            assert read(tables) == read()
+        else:
+            with pytest.raises(CrmError, match="tables.toml is no text in UTF-8"):
+                read(tables)
+        with pytest.raises(CrmError, match=f"no file .*; copy .*{standard.name} there"):
+            read(tmp_path / "other.toml")
+    for fault, message in (("", "is empty"), (None, "there is no file")):
+        moves.unlink() if fault is None else moves.write_text(fault)
+        with pytest.raises(CrmError, match=message):
+            read_transitions(moves, ["a", "b"])
+
+
 @pytest.mark.parametrize("reading", ["literal", "programme", "extended"])
 def test_every_state_has_a_rule_an_owner_and_a_next_hop(reading: str) -> None:
     table = read_rules(reading=reading).frame
@@ -102,12 +133,38 @@ def test_every_state_has_a_rule_an_owner_and_a_next_hop(reading: str) -> None:
     [
         ([("a", "c", 1.0)], "unknown state 'c'"),
         ([("a", "a", 0.6), ("a", "b", 0.3)], "from 'a' sum to 0.9"),
+        ([("a", "b", 0.0)], "from 'a' sum to 0"),
+        ([("a", "b", "half")], "from 'a' to 'b' the probability is half; give a share"),
         ([("a", "b", -0.1), ("a", "a", 1.1)], "from 'a' to 'b' the probability is -0.1"),
     ],
 )
 def test_a_transition_table_with_a_fault_is_refused_by_name(rows: list, message: str) -> None:
     with pytest.raises(CrmError, match=message):
         read_transitions(pd.DataFrame(rows, columns=["state", "next_state", "probability"]), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"customer_id": [1, 1], "p_no_purchase": 0.5}, "a customer has two rows of a month"),
+        ({"customer_id": [1, 2], "p_no_purchase": 50.0}, "p_no_purchase is not between 0 and 1"),
+        ({"customer_id": [1, 2], "p_no_purchase": "0,5"}, "p_no_purchase is text"),
+        ({"id": [1, 2]}, "known has no column 'customer_id'"),
+    ],
+)
+def test_what_a_model_cannot_know_is_refused(known: dict, message: str) -> None:
+    log = log_of(("1", "2024-01-10", 10))
+    with pytest.raises(CrmError, match=message):
+        of(log, "2024-03-31", known=pd.DataFrame(known | {"month": "2024-02"}, index=[0, 1]))
+
+
+def test_a_row_that_names_nobody_is_no_person_and_ids_may_have_become_fractions() -> None:
+    log = log_of(("1", "2024-01-10", 10))
+    leads = pd.DataFrame({"lead_id": ["7", None], "created": pd.Timestamp("2024-01-05")})
+    known = pd.DataFrame({"customer_id": [1.0, np.nan], "month": "2024-02", "p_no_purchase": 0.99})
+    found = of(log, "2024-03-31", {"leads": leads}, known=known)
+    assert {*found} == {"1", "lead:7"}
+    assert found["1"].tolist() == ["unstable", "terminated", "unstable"]
 
 
 # -- the states, by hand -------------------------------------------------------------------------------------------
@@ -201,6 +258,14 @@ def test_a_prospect_goes_through_its_stages() -> None:
     ]
     assert found["a"].tolist() == before
     assert found["lead:2"].tolist() == ["prospect"] * 3 + ["given up"] * 3
+    rules = read_rules(reading="literal")
+    literal = states(
+        Months(log_of(("a", "2024-06-10", 10)), {"leads": leads}, dt.date(2024, 6, 30), None, rules)
+    )
+    branch = literal[literal["person"] == "a"]["state"].tolist()
+    assert (
+        branch == ["new prospect"] * 2 + ["unstable"] * 4
+    )  # from the activation on, as the documents have it
 
 
 def test_an_advocate_recommended_or_would() -> None:

@@ -13,6 +13,7 @@ from crmlib.economics.growth.drivers import against_the_rest
 from crmlib.economics.growth.keeping import _simulated
 from crmlib.errors import CrmError
 from crmlib.models.beta_geo import BetaGeoModel
+from crmlib.no_rows import why_none
 from crmlib.statistics import difference_of_means
 
 DAY = "2025-12-31"
@@ -189,6 +190,32 @@ def test_promises_and_themes():
     )
     row = crm.Growth(log, DAY, surveys=table).themes().set_index("theme").loc["price"]
     assert row[["comments", "followed_share", "again_followed", "again_not"]].tolist() == [2, 0.5, 1.0, 0.0]
+
+
+def test_tables_that_lack_columns_or_name_nobody_in_some_rows_lose_no_customer():
+    """Ids that are whole numbers, beside a contact with a prospect; no loyalty member bought when joining."""
+    log = pd.DataFrame(
+        {"customer_id": [1, 2, 1], "amount": 5.0, "date": pd.to_datetime(["2024-01-01"] * 2 + ["2024-02-01"])}
+    )
+    due = pd.to_datetime(["2024-01-10"] * 3)
+    made = pd.DataFrame({"customer_id": [1, 2, None], "promise_due": due, "promise_kept_on": due})
+    plans = pd.DataFrame(
+        {
+            "customer_id": [1, None, 1],
+            "start": due + pd.to_timedelta([0, 1, 30], "D"),
+            "price_per_month": [5.0, 1.0, 9.0],
+        }
+    )
+    members = pd.DataFrame(
+        {"customer_id": [1], "date": pd.to_datetime(["2024-06-01"]), "kind": "joined", "points": 0.0}
+    )
+    tables = dict(touchpoints=made, subscriptions=plans, loyalty_ledger=members)
+    found = crm.Growth(log, DAY, surveys=pd.DataFrame({"customer_id": [1]}), **tables)
+    after = found.after_opinions()
+    assert (after["group"].tolist(), after["customers"].tolist()) == (["promise kept on time"], [2])
+    assert found.plan_moves()["price_change"].tolist() == [4.0]
+    assert why_none(found.loyalty_account()) == "nobody bought in the month of joining"
+    assert why_none(found.themes()) == "no comment with a theme is known"
 
 
 def test_moves_and_the_ladder_by_hand():

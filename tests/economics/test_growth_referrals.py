@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import combinations
 
@@ -61,6 +62,30 @@ def test_ids_that_are_numbers_in_the_log_and_second_rows_of_a_customer():
     table = people(("1", None, "2024-01-01"), ("2", "1", "2024-02-01"), ("2", "1", "2024-02-01"))
     log = log_of(table).astype({"customer_id": "int64"})
     assert crm.Growth(log, DAY, table).referral_tree()["direct"].tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", ["int64", "string"])
+@pytest.mark.parametrize("ids", [[np.nan, 1, 2], pd.array([None, 1, 2], "Int64"), ["", "1.0", " 2"]])
+def test_ids_of_referrers_are_the_same_whatever_a_program_made_of_them(kind: str, ids: object):
+    """A column of whole numbers with a gap becomes one of fractions, which are no other customers."""
+    table = people(("1", None, "2024-01-01"), ("2", "1", "2024-02-01"), ("3", "2", "2024-03-01"))
+    table = table.astype({"customer_id": kind}).assign(referrer_id=ids, product_type="tea")
+    log = log_of(table)
+    assert crm.Growth(log, DAY, table).referral_checks()["links"].tolist() == [2]
+    found = crm.LifeCycle(log, "2024-03-31", table).people().set_index("customer_id")["state"]
+    assert found.to_dict() == {"1": "advocate", "2": "advocate", "3": "unstable"}
+
+
+def test_the_links_are_made_once():
+    found = growth(people(("a", None, "2024-01-01"), ("b", "a", "2024-02-01")))
+    share, kept = found.type_one_share(), vars(found)["links"]
+    before = kept.copy()
+    for asked in (found.referral_tree, found.referral_wins, found.referral_checks, found.referred_by_type):
+        asked()
+    for asked in (found.referral_account, found.value_groups, found.referral_values):
+        asked(share)
+    assert found.links is kept
+    pd.testing.assert_frame_equal(kept, before)
 
 
 def test_wins_at_equal_age_censor_the_young_by_hand():
@@ -124,8 +149,9 @@ def test_an_entered_range_is_used_and_held_against_the_offer():
     found = firm(4, referral_offer=5.0).type_one_share((0.0, 0.05), offer_share=0.5)
     assert found["used"].tolist() == [False, False, True]
     assert "contradicts the offer" in found.attrs["finding"]
-    with pytest.raises(CrmError, match=r"type_one is \(0.9, 0.2\)"):
-        firm(4, referral_offer=5.0).type_one_share((0.9, 0.2))
+    for wrong in ((0.9, 0.2), (0.1, 0.2, 0.3), (0.1,), ("a", "b"), (np.nan, 0.5), 0.4):
+        with pytest.raises(CrmError, match=re.escape(f"type_one is {wrong}; give two shares")):
+            firm(4, referral_offer=5.0).type_one_share(wrong)
     with pytest.raises(CrmError, match="offer_share is 1"):
         firm(4, referral_offer=5.0).type_one_share(offer_share=1.0)
 

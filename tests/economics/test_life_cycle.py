@@ -366,6 +366,30 @@ def test_parameters_out_of_range_are_refused(options: dict, message: str) -> Non
         crm.LifeCycle(log_of(("a", "2024-01-10", 10)), "2024-03-31", **options)
 
 
+@pytest.mark.parametrize(
+    ("name", "columns", "message"),
+    [
+        ("customers", {"joined": "01.02.2024"}, "customers: joined is string; a date is needed"),
+        ("customers", {"joined": 20240201}, "customers: joined is int64; a date is needed"),
+        ("surveys", {"score": "9"}, "surveys: score is string; a number is needed"),
+        (
+            "customers",
+            {"referral_offer": "yes"},
+            "customers: referral_offer is string; true or false is needed",
+        ),
+    ],
+)
+def test_dates_and_numbers_that_are_text_are_refused_and_empty_columns_are_not(
+    name: str, columns: dict, message: str
+) -> None:
+    """Dates of a German spreadsheet would be read with day and month exchanged."""
+    log, table = log_of(("a", "2024-01-10", 10)), pd.DataFrame({"customer_id": ["a"]} | columns)
+    for chapter in (crm.LifeCycle, crm.Growth):
+        with pytest.raises(CrmError, match=message):
+            chapter(log, "2024-03-31", **{name: table})
+        chapter(log, "2024-03-31", **{name: table.assign(**dict.fromkeys(columns))})
+
+
 def test_money_of_states_with_memory_is_shrunk_to_its_state() -> None:
     found = chain_of(50, 6, 1)
     shares, rewards = with_memory(found)

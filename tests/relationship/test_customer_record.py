@@ -355,9 +355,42 @@ def test_contract_forecasts_of_chapter_5_are_scored_by_ended_contracts(tmp_path,
     about = (tmp_path / "study.yaml").read_text().replace("as_of: 2024-12-31", "as_of: 2025-05-31")
     (tmp_path / "study.yaml").write_text(about)
     later = customer_forecasts(crm.open_study(tmp_path / "study.yaml"))
+    (tmp_path / "study.yaml").write_text(about.replace("  subscriptions: {source: subscriptions.csv}\n", ""))
+    gone = customer_forecasts(crm.open_study(tmp_path / "study.yaml"))
+    assert gone.scores.empty
+    assert "1 earlier forecast of customers of a table that is no longer there: not scored." in gone.sentences
     score = later.scores.set_index("horizon").loc["contract"]
     assert (score["customers"], score["happened"]) == (40, 10)
     assert score["brier"] == pytest.approx((10 * 0.4**2 + 30 * 0.1**2) / 40)
     assert score["base_brier"] == pytest.approx((10 * 0.8**2 + 30 * 0.2**2) / 40)
     start = "Earlier forecasts of whose contract ends: 1 target with 40 customers on average;"
-    assert any(one.startswith(start) for one in later.sentences)
+    assert any(sentence.startswith(start) for sentence in later.sentences)
+
+
+def test_chances_that_nobody_could_look_up_are_not_locked_and_the_reason_is_given(tmp_path, monkeypatch):
+    """Of a firm with features of customers alone, and of a report for an earlier day."""
+    monkeypatch.setenv("CRMLIB_RUN_DIR", str(tmp_path / "run"))
+    chances = pd.DataFrame({"customer_id": ["k1", "k2"], "p_churn": [0.6, 0.1]})
+    contracts = pd.DataFrame(
+        {
+            "customer_id": ["k1", "k2"],
+            "start": "2024-01-01",
+            "end": ["2025-02-15", None],
+            "price_per_month": 10.0,
+        }
+    )
+    studies = {
+        "a later one may lack who has left": crm.open_study("telco"),
+        "the report is for an earlier day": crm.open_study(
+            firm(tmp_path, subscriptions=contracts).folder / "study.yaml", as_of="2024-11-30"
+        ),
+    }
+    for study in studies.values():
+        assert not [line for line in customer_forecasts(study).sentences if "are not kept" in line]
+    NotebookResults("05_churn", tmp_path / "run").table("customers_at_risk", chances)
+    for why, study in studies.items():
+        found = customer_forecasts(study)
+        assert "contract" not in [*found.totals["horizon"]]
+        (reason,) = [sentence for sentence in found.sentences if "are not kept" in sentence]
+        assert why in reason
+        assert why in why_none(found.totals) or study.has("transactions")

@@ -12,9 +12,10 @@ import crmlib as crm
 from crmlib import relationship
 from crmlib.errors import StudyError
 from crmlib.no_rows import why_none
+from crmlib.relationship.actions import measured_effect
 from crmlib.relationship.customer_table import RULED, customers_as_published, spend_by_customer
 from crmlib.relationship.next_actions import CAP_DAYS, LIST, next_actions
-from crmlib.relationship.rules import Rule, measured, read_rules
+from crmlib.relationship.rules import Rule, effects_of, measured, read_rules
 from crmlib.study.results import NotebookResults
 
 HERE = Path(relationship.__file__).parent
@@ -59,6 +60,18 @@ def test_an_invalid_rule_is_refused_with_its_row(tmp_path, row, expected):
     with pytest.raises(StudyError, match=expected.replace("(", r"\(").replace("?", r"\?")) as refused:
         read_rules(path, RULED)
     assert "rules.csv, row" in str(refused.value)
+
+
+def test_rules_are_read_however_a_program_saved_them(tmp_path):
+    """Semicolons, decimal commas and a mark before the text, blanks, and an empty row in between."""
+    path, empty = tmp_path / "rules.csv", ";" * HEAD.count(",")
+    row = "a ;write;overdue = yes;;silent;purchase;0,1;1,5;"
+    path.write_text(HEAD.replace(",", ";") + f"{row}\n{empty}\n{row}\n", encoding="utf-8-sig")
+    with pytest.raises(StudyError, match="row 4: there are two rules 'a'"):
+        read_rules(path, RULED)
+    path.write_text(HEAD.replace(",", ";") + f"{row}\n{empty}\n", encoding="utf-8-sig")
+    (rule,) = read_rules(path, RULED)
+    assert (rule.rule, rule.change, rule.cost) == ("a", 0.1, 1.5)
 
 
 def test_a_file_without_a_column_names_it(tmp_path):
@@ -205,6 +218,15 @@ def test_a_change_that_an_experiment_measured_is_used_shrunk_and_is_not_assumed(
     error = np.sqrt((0.24 + 0.16) / 100)
     assert found[2].change == pytest.approx(0.4 * (1 - (error / 0.4) ** 2), rel=0.02)
     assert (found[2].source, found[2].cost) == ("spring", 0.5)
+
+
+def test_an_experiment_without_a_control_group_measures_nothing_and_stops_no_list():
+    test = pd.DataFrame({"experiment": ["spring"], "customer_id": "a", "group": "treated", "kind": "letter"})
+    test = test.assign(assigned=pd.Timestamp("2024-03-01"), cost=0.5)
+    log = pd.DataFrame({"customer_id": ["a"], "date": pd.Timestamp("2024-03-05"), "amount": 10.0})
+    assert measured([LETTER], log, test, as_of=DAY, days=60) == [LETTER]
+    assert measured_effect(log, test, as_of=DAY) is None
+    assert "no group is 'control'" in why_none(effects_of(log, test, as_of=DAY, days=60))
 
 
 def test_every_customer_known_to_a_chapter_has_one_row(tmp_path, monkeypatch):

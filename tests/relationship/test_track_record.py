@@ -321,6 +321,19 @@ def test_a_list_is_compared_with_its_holdout_by_intention_to_treat():
     assert "beyond chance" in found["told"]
 
 
+def test_actions_that_are_on_no_list_are_counted_in_words():
+    """A rule that was misspelt, a customer who was never listed, and the same action twice."""
+    rows, log = a_list()
+    more = DONE.iloc[[0, 0, 0]].assign(
+        rule=["leter", "leter", "letter"], customer_id=["c0001", "c0001", "nobody"]
+    )
+    sentence = lists_read_out(rows, log, pd.concat([DONE, more]), **READ)["told"].iloc[-1]
+    assert sentence.endswith("3 actions of the table actions_done are on no earlier list: not counted.")
+    one, none = (lists_read_out(rows, log, done, **READ)["told"].iloc[-1] for done in (DONE, DONE[:2]))
+    assert one.endswith("1 action of the table actions_done is on no earlier list: not counted.")
+    assert "no earlier list" not in none
+
+
 def test_a_result_that_is_not_known_yet_or_never_will_be_is_reported():
     rows, log = a_list(runs=3)
     assert "can be told after 3 lists" in lists_read_out(rows, log, DONE, **READ)["told"].iloc[0]

@@ -75,6 +75,26 @@ def test_customers_in_another_tier_have_the_reason_and_nobody_is_lost(runs):
     }  # fmt: skip
 
 
+def test_a_run_that_lacks_a_column_or_a_file_is_compared_as_far_as_it_goes(runs):
+    """Costs to serve may be known in the later run alone; a file may be damaged, or gone."""
+    table, metrics = (runs[0] / "tables" / "value_tiers.parquet", runs[1] / "metrics.json")
+    rows = pd.read_parquet(table)
+    for kept, why in (
+        (["revenue"], "the cuts moved"),
+        ([], "not known: the runs have no column of it in common"),
+    ):
+        rows[["customer_id", "tier", *kept]].to_parquet(table)
+        moved = compare_runs(*runs).groups["tier"].set_index("customer_id")["why"]
+        assert moved["d"] == why
+    table.write_text("no table")
+    with pytest.raises(RunError, match="value_tiers.parquet is damaged or gone"):
+        compare_runs(*runs)
+    for damage in (lambda: metrics.write_text("{"), metrics.unlink):
+        damage()
+        with pytest.raises(RunError, match="metrics.json is damaged or gone"):
+            compare_runs(*runs)
+
+
 def test_two_runs_without_a_true_change_are_rarely_reported_to_differ(tmp_path):
     random, found = np.random.default_rng(4), 0
     for number in range(80):

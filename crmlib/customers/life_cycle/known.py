@@ -54,6 +54,8 @@ def events(
     log = seen_by(transactions, last, outside=True)
     parts = [_purchases(log, margin, rules.thresholds["late_gap_rate"])]
     parts += [part for part in _others(log, tables, last, rules) if part is not None]
+    # Whose row names nobody is no person.
+    parts = [part.filter(_.person.notnull()) for part in parts]
     merged = _by_month(ibis.union(*parts)) if len(parts) > 1 else parts[0]
     return _carried_on(merged, number_of(pd.Period(last, "M")), rules)
 

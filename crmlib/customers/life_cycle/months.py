@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 from ibis import _
 
+from crmlib.arguments import check_columns
 from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle.known import NEVER, events, number_of
 from crmlib.customers.life_cycle.rules import Rules
-from crmlib.data.sources import open_table
+from crmlib.data.cleaning.ids import own_ids
+from crmlib.data.engine import has_rows
+from crmlib.data.sources import open_table, optional
+from crmlib.errors import DataError
 
 GROUPS = (1, 2, 3, 4, 6, 10)  # orders so far: from each of these on a group of its own
 LONGEST = 24  # months of silence, beyond which all are one
@@ -200,16 +204,22 @@ def _month_ends(first: int, last: int) -> pd.DataFrame:
 
 
 def _as_known(known: pd.DataFrame) -> ibis.Table:
-    """What higher rooms know, by person and month."""
-    months = pd.PeriodIndex(pd.to_datetime(known["month"]), freq="M")
-    about = {
-        "person": known["customer_id"].astype(str),
-        "month": (months.year * 12 + months.month - 1).astype("int16"),
-    }
-    empty = pd.Series(np.nan, index=known.index)
-    facts = {f"known_{name}": known.get(name, empty) for name in GIVEN}
-    table = ibis.memtable(pd.DataFrame(about | facts))
-    return table.cast({f"known_{name}": kind for name, kind in GIVEN.items()})
+    """What higher rooms know, by person and month, of whom each has one row."""
+    check_columns("known", known, ("customer_id", "month"))
+    month = pd.to_datetime(known["month"].astype(str), format="ISO8601")
+    rows = open_table(known.assign(month=month.dt.year * 12 + month.dt.month - 1))
+    if texts := [name for name in GIVEN if optional(rows, name).type().is_string()]:
+        raise DataError(f"known: {texts[0]} is text; give numbers, of overdue true or false")
+    facts = {f"known_{name}": optional(rows, name, kind) for name, kind in GIVEN.items()}
+    person, month = own_ids(rows.customer_id).cast("string"), rows.month.cast("int16")
+    table = rows.select(person=person, month=month, **facts).filter(_.person.notnull())
+    for fault, found in {
+        "p_no_purchase is not between 0 and 1": table.filter(~_.known_p_no_purchase.between(0, 1)),
+        "a customer has two rows of a month": table.group_by("person", "month").having(_.count() > 1).agg(),
+    }.items():
+        if has_rows(found):
+            raise DataError(f"known: {fault}; give one row per customer and month, with a chance from 0 to 1")
+    return table
 
 
 def chances_by_quarter(cells: pd.DataFrame, first: int, last: int, horizon: int) -> pd.DataFrame:

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib.arguments import check_choice, check_columns, check_range
+from crmlib.data.files.contents import edited_number, read_edited
+from crmlib.data.sources import open_table
 from crmlib.errors import CrmError, did_you_mean
 
 FACTS = (
@@ -112,8 +114,9 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     >>> read_rules(gone_chance=0.8).thresholds["gone_chance"]
     0.8
     """
-    found = source if isinstance(source, Mapping) else _load(Path(source or STANDARD))
-    readings = [name for name, part in found.items() if isinstance(part, Mapping) and "states" in part]
+    found = source if isinstance(source, Mapping) else read_toml(source or STANDARD, STANDARD)
+    tables = {name: part for name, part in found.items() if isinstance(part, Mapping)}
+    readings = [name for name, part in tables.items() if isinstance(part.get("states"), Mapping)]
     check_choice("reading", reading, readings)
     limits = {**found.get("thresholds", {})}
     for name in thresholds:
@@ -128,11 +131,10 @@ def read_rules(source: Any = None, reading: str = "extended", **thresholds: floa
     return rules
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_toml(path: Any, standard: Path) -> dict[str, Any]:
+    """A file of tables that a firm can edit; `standard` is the one to copy."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CrmError(f"no file {path}; copy {STANDARD} there and edit it") from None
+        return tomllib.loads(read_edited(path, standard))
     except tomllib.TOMLDecodeError as error:
         raise CrmError(f"{path} cannot be read: {error}") from None
 
@@ -140,7 +142,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _state(name: str, about: Mapping[str, Any], names: list[str]) -> State:
     """A state of the file, checked for all required entries."""
     for word in _WORDS:
-        if not about.get(word):
+        if not isinstance(about, Mapping) or not about.get(word):
             more = ": who came back is so for a time, and goes on from there" if "back" in name else ""
             raise CrmError(f"state {name!r} has no {word!r}{more}; every state has {', '.join(_WORDS)}")
     for target in (about["next"], *about.get("also", ())):
@@ -172,6 +174,8 @@ def _check_condition(what: str, text: str, limits: Mapping[str, Any]) -> None:
     for node in ast.walk(tree):
         if not isinstance(node, (*_ALLOWED, *_COMPARE)) or isinstance(getattr(node, "value", 0), str):
             raise CrmError(f"{what}: {text!r} holds more than facts, numbers, and, or, not and comparisons")
+        if isinstance(node, ast.Name) and node.id == "won_back" and "months_back" not in text:
+            raise CrmError(f"{what}: {text!r} has no end; join won_back with months_back < back_months")
         if isinstance(node, ast.Name) and node.id not in FACTS and node.id not in limits:
             raise CrmError(f"{what}: {node.id!r} is no fact and no threshold; {did_you_mean(node.id, FACTS)}")
 
@@ -207,18 +211,15 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     >>> read_transitions(table, ["a", "b"]).tolist()
     [[0.9, 0.1], [0.0, 1.0]]
     """
-    table = source if isinstance(source, pd.DataFrame) else pd.read_csv(source)
-    check_columns(
-        "transitions",
-        table,
-        ("state", "next_state", "probability"),
-        "it needs state, next_state, probability",
-    )
+    table = source if isinstance(source, pd.DataFrame) else open_table(source).to_pandas()
+    needed = ("state", "next_state", "probability")
+    check_columns("transitions", table, needed, "it needs state, next_state, probability")
+    table = table.dropna(how="all", subset=[*needed])
     for column in ("state", "next_state"):
         if unknown := [name for name in table[column] if name not in names]:
             raise CrmError(f"the transition table names the unknown state {unknown[0]!r}; "
                            f"{did_you_mean(str(unknown[0]), names)}")  # fmt: skip
-    chance = table["probability"].to_numpy(dtype=float)
+    chance = np.array([edited_number(value) for value in table["probability"]])
     if len(wrong := np.flatnonzero(~((chance >= 0) & (chance <= 1)))):
         row = table.iloc[wrong[0]]
         raise CrmError(f"from {row['state']!r} to {row['next_state']!r} the probability is {row['probability']}; "
@@ -226,11 +227,11 @@ def read_transitions(source: Any, names: list[str]) -> np.ndarray:
     matrix = np.zeros((len(names), len(names)))
     places = [[names.index(name) for name in table[column]] for column in ("state", "next_state")]
     np.add.at(matrix, tuple(places), chance)
-    sums = matrix.sum(axis=1)
-    matrix[sums == 0] = np.eye(len(names))[sums == 0]
-    for name, total in zip(names, sums, strict=True):
-        if total and not math.isclose(total, 1.0, abs_tol=1e-4):
+    sums, stays = matrix.sum(axis=1), ~np.isin(names, table["state"].to_numpy(dtype=str))
+    matrix[stays] = np.eye(len(names))[stays]
+    for name, total in zip(np.array(names)[~stays], sums[~stays], strict=True):
+        if not math.isclose(total, 1.0, abs_tol=1e-4):
             raise CrmError(
-                f"the probabilities from {name!r} sum to {total:.4g}; for each state they sum to 1"
+                f"the probabilities from {str(name)!r} sum to {total:.4g}; for each state they sum to 1"
             )
     return matrix

@@ -85,7 +85,9 @@ def programme_enrolments(
     events = [
         _event(slices, month, months) for month in sorted(in_time.unique().astype(int)) if month in slices
     ]
-    table = pd.concat([event for event in events if event["joined"].any()], ignore_index=True)
+    if not (joining := [event for event in events if event["joined"].any()]):
+        return no_rows(_COMPARED, "nobody bought in the month of joining")
+    table = pd.concat(joining, ignore_index=True)
     table["cell"] = _cells(table)
     table["month"] = table["month"].to_numpy().astype("datetime64[M]").astype("datetime64[ns]")
     return table.sort_values(["month", "customer_id"], kind="stable", ignore_index=True)

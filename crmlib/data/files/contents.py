@@ -41,6 +41,27 @@ _BINARY = {
 }
 
 
+def read_edited(path: str | Path, copied_from: str | Path = "") -> str:
+    """The text of a small file that people edit, without the mark that editors write before it."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        cure = f"; copy {copied_from} there and edit it" if copied_from else ""
+        raise DataError(f"no file {path}{cure}") from None
+    except (OSError, UnicodeDecodeError):
+        raise DataError(
+            f"{path} is no text in UTF-8; save it as such, with an editor for plain text"
+        ) from None
+
+
+def edited_number(value: object) -> float:
+    """A number as people write it, with a point or a comma; not a number where it is none."""
+    try:
+        return float(str(value).replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """The bytes of a text file, unpacked."""
     name = path.name.lower()

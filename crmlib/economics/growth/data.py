@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 from ibis import _
 
@@ -16,6 +17,11 @@ from crmlib.data.sources import open_optional
 from crmlib.economics.firm import FirmTables
 
 NONE = "(none)"
+USED, SELF, UNKNOWN = "used", "a customer who recommended themselves", "a referrer who is no customer"
+CYCLE, LATER = "a cycle: each was brought by the other", "a referrer who joined later"
+NO_DATE = "a date that is not known"
+PROBLEMS = (SELF, UNKNOWN, CYCLE, NO_DATE, LATER)
+BY = ("recommender_type", "referral_offer")
 OF_LOG = ("category", "product", "channel", "market", "code", "coupon", "campaign")
 
 
@@ -121,15 +127,65 @@ class GrowthData(FirmTables):
         table = open_optional(self.customers)
         if table is None:
             return pd.DataFrame({"customer_id": pd.Series(dtype=str)}).set_index("customer_id")
-        return _by_customer(with_ids_of(self.log, table).to_pandas().drop_duplicates("customer_id"))
+        return _by_customer(self._of_somebody(table).to_pandas().drop_duplicates("customer_id"))
+
+    @cached_property
+    def joined(self) -> pd.Series:
+        """The day on which each customer joined, as noted; else that of the first order."""
+        table = self.known_customers
+        noted = pd.to_datetime(table["joined"]) if "joined" in table else pd.Series(pd.NaT, index=table.index)
+        born = self.values.set_index("customer_id")["born"]
+        both = noted.reindex(noted.index.union(born.index))
+        return both.fillna(born.reindex(both.index)).dt.normalize()
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        """One row per customer of whom a referrer is noted: `referrer_id`, `joined`, what was noted, and a `problem`.
+
+        Each link has one problem at most, the first of: themselves, no customer, a cycle, a date, joined later.
+        """
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import connected_components
+
+        table = self.known_customers
+        names = ["referrer_id", *BY, "joined", "referrer_joined", "problem"]
+        if "referrer_id" not in table or table["referrer_id"].isna().all():
+            return pd.DataFrame(columns=names)
+        found = table[table["referrer_id"].notna()].reindex(columns=["referrer_id", *BY])
+        found["referrer_id"] = found["referrer_id"].astype(str)
+        found["joined"] = self.joined.reindex(found.index)
+        found["referrer_joined"] = found["referrer_id"].map(self.joined)
+        ids = pd.Index(np.unique([*found.index, *found["referrer_id"]]))
+        ends = ids.get_indexer(found.index), ids.get_indexer(found["referrer_id"])
+        graph = csr_array((np.ones(len(found)), ends), shape=(len(ids), len(ids)))
+        ring = connected_components(graph, connection="strong")[1]
+        sizes = np.bincount(ring)
+        # A link is of the cycle where both its ends are; who was brought by one of them is not.
+        inside = (ring[ends[0]] == ring[ends[1]]) & (sizes[ring[ends[0]]] > 1)
+        own = found["referrer_id"] == found.index
+        absent = ~found["referrer_id"].isin(self.joined.index)
+        undated = found["joined"].isna() | found["referrer_joined"].isna()
+        later = found["referrer_joined"] > found["joined"]
+        problems = [own, absent, pd.Series(inside, index=found.index), undated, later]
+        found["problem"] = np.select(problems, PROBLEMS, USED)
+        return found[names].sort_index()
 
     def of_table(self, table: Any, *columns: str) -> pd.DataFrame:
-        """Columns of an optional table by customer as the log has them; without rows where it is missing."""
+        """Columns of an optional table by customer as the log has them; without rows where it is missing.
+
+        What the table lacks is empty; rows of nobody, as of contacts with prospects, are left out.
+        """
         rows = open_optional(table)
         if rows is None:
             return pd.DataFrame(columns=["customer_id", *columns])
-        found = with_ids_of(self.log, rows).select("customer_id", *columns).to_pandas()
-        return found.assign(customer_id=found["customer_id"].astype(str))
+        there = [name for name in columns if name in rows.columns]
+        found = self._of_somebody(rows).select("customer_id", *there).to_pandas()
+        return found.reindex(columns=["customer_id", *columns])
+
+    def _of_somebody(self, table: ibis.Table) -> ibis.Table:
+        # As text before pandas sees them: a whole number beside a gap would become a fraction.
+        rows = with_ids_of(self.log, table).filter(_.customer_id.notnull())
+        return rows.mutate(customer_id=rows.customer_id.cast("string"))
 
 
 def _by_customer(found: pd.DataFrame) -> pd.DataFrame:

@@ -31,10 +31,11 @@ def after_opinions(data: GrowthData) -> pd.DataFrame:
     with an interval, others brought per customer (`brought_others`), and who had `bought_before`. The first of each
     customer counts.
     """
-    events = pd.concat([*_answers(data), *_promises(data)] or [pd.DataFrame(columns=["customer_id"])])
-    if events.empty:
+    some = [events for events in (*_answers(data), *_promises(data)) if len(events)]
+    if not some:
         missing = lacking(surveys=data.surveys, touchpoints=data.touchpoints)
         return no_rows(_AFTER, missing or "no answer and no promise is known")
+    events = pd.concat(some)
     last = pd.Timestamp(data.day) - pd.Timedelta(data.within_days - 1, "D")
     # The first of each customer that is old enough: one customer counts once.
     events = events[events["date"] < last].sort_values("date").drop_duplicates(["question", "customer_id"])
@@ -88,8 +89,7 @@ def open_promises(data: GrowthData) -> pd.DataFrame:
     """Promises by customer, when they were due and kept; those of whom nobody is a customer are left out."""
     made = data.of_table(data.touchpoints, "promise_due", "promise_kept_on")
     due, kept = (pd.to_datetime(made[name]).dt.normalize() for name in ("promise_due", "promise_kept_on"))
-    of_customer = (due <= pd.Timestamp(data.day)) & (made["customer_id"] != "None")
-    return made[["customer_id"]].assign(due=due, kept=kept)[of_customer]
+    return made[["customer_id"]].assign(due=due, kept=kept)[due <= pd.Timestamp(data.day)]
 
 
 def _behaviour(data: GrowthData, events: pd.DataFrame) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import pandas as pd
 from crmlib import format as fmt
 from crmlib.arguments import check_range
 from crmlib.economics.growth import sentences
-from crmlib.economics.growth.data import GrowthData
-from crmlib.economics.growth.referrals import BY, group_of, used_links, why_no_links
+from crmlib.economics.growth.data import BY, GrowthData
+from crmlib.economics.growth.referrals import group_of, used_links, why_no_links
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, unless
@@ -33,7 +33,11 @@ def type_one_share(
     Bounds `low` and `high` by `basis`; the last is `used`. `offer_share`: the chance with which the recommended got an
     offer; those whom it has won are of type one. `entered`: a range from a survey or a trial of the firm's own.
     """
-    if entered is not None and not 0 <= entered[0] <= entered[1] <= 1:
+    try:
+        low, high = (0.0, 1.0) if entered is None else map(float, entered)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 <= low <= high <= 1:
         raise CrmError(
             f"type_one is {entered}; give two shares from 0 to 1, the lower first, such as (0.4, 0.8)"
         )
@@ -42,10 +46,10 @@ def type_one_share(
         check_range(
             "offer_share", offer_share, "the share of the referred who got an offer", above=0, below=1
         )
-        offered = used_links(data)["referral_offer"].astype("boolean").fillna(False)
+        offered = used_links(data)["referral_offer"].astype("boolean").dropna()
         rows.append((OFFER, won_by_offer(int(offered.sum()), int((~offered).sum()), offer_share), 1.0))
     if entered is not None:
-        rows.append((ENTERED, float(entered[0]), float(entered[1])))
+        rows.append((ENTERED, low, high))
     table = pd.DataFrame(rows, columns=["basis", "low", "high"])
     table["used"] = table.index == len(table) - 1
     return with_finding(table, sentences.type_one_in_words)

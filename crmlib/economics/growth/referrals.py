@@ -12,21 +12,16 @@ from crmlib import format as fmt
 from crmlib.arguments import check_choice
 from crmlib.data.sources import lacking
 from crmlib.economics.growth import sentences
-from crmlib.economics.growth.data import NONE, GrowthData
+from crmlib.economics.growth.data import BY, NONE, PROBLEMS, USED, GrowthData
 from crmlib.economics.loyalty import compared_within_cells, with_two_others
 from crmlib.errors import CrmError
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows, unless
 from crmlib.statistics import Array, normal_quantile, with_ends
 
-USED, SELF, UNKNOWN = "used", "a customer who recommended themselves", "a referrer who is no customer"
-CYCLE, LATER = "a cycle: each was brought by the other", "a referrer who joined later"
-NO_DATE = "a date that is not known"
-PROBLEMS = (SELF, UNKNOWN, CYCLE, NO_DATE, LATER)
 STEP = 30  # days, by which ages are counted
 AGES = (90, 180, 360, 720)
 _WINS = "group age customers wins wins_per_customer wins_per_customer_low wins_per_customer_high"
-BY = ("recommender_type", "referral_offer")
 _AGAINST = (
     "outcome comparison referred others mean mean_others difference difference_low difference_high risk_ratio e_value "
     "e_value_low"
@@ -35,42 +30,9 @@ OUTCOMES = {"again": "came back", "worth": "brought", "later": "brought after th
 CELLS = ("channel", "market")
 
 
-def links(data: GrowthData) -> pd.DataFrame:
-    """One row per customer of whom a referrer is noted: `referrer_id`, `joined`, what was noted, and a `problem`.
-
-    Each link has one problem at most, the first of: themselves, no customer, a cycle, a date, joined later.
-    """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    table = data.known_customers
-    names = ["referrer_id", *BY, "joined", "referrer_joined", "problem"]
-    if "referrer_id" not in table or table["referrer_id"].isna().all():
-        return pd.DataFrame(columns=names)
-    joined = joined_on(data)
-    found = table[table["referrer_id"].notna()].reindex(columns=["referrer_id", *BY])
-    found["referrer_id"] = found["referrer_id"].astype(str)
-    found["joined"], found["referrer_joined"] = joined.reindex(found.index), found["referrer_id"].map(joined)
-    ids = pd.Index(np.unique([*found.index, *found["referrer_id"]]))
-    ends = ids.get_indexer(found.index), ids.get_indexer(found["referrer_id"])
-    graph = csr_array((np.ones(len(found)), ends), shape=(len(ids), len(ids)))
-    ring = connected_components(graph, connection="strong")[1]
-    sizes = np.bincount(ring)
-    # A link is of the cycle where both its ends are; who was brought by one of them is not.
-    inside = (ring[ends[0]] == ring[ends[1]]) & (sizes[ring[ends[0]]] > 1)
-    own = found["referrer_id"] == found.index
-    absent = ~found["referrer_id"].isin(joined.index)
-    undated = found["joined"].isna() | found["referrer_joined"].isna()
-    later = found["referrer_joined"] > found["joined"]
-    problems = [own, absent, pd.Series(inside, index=found.index), undated, later]
-    found["problem"] = np.select(problems, PROBLEMS, USED)
-    return found[names].sort_index()
-
-
 def used_links(data: GrowthData) -> pd.DataFrame:
     """The links that have no problem."""
-    found = links(data)
-    return found[found["problem"] == USED]
+    return data.links[data.links["problem"] == USED]
 
 
 def why_no_links(data: GrowthData) -> str:
@@ -86,18 +48,9 @@ def group_of(used: pd.DataFrame, by: str) -> pd.Series:
     return used[by].astype("string").fillna(NONE).replace(words)
 
 
-def joined_on(data: GrowthData) -> pd.Series:
-    """The day on which each customer joined, as noted; else that of the first order."""
-    table = data.known_customers
-    noted = pd.to_datetime(table["joined"]) if "joined" in table else pd.Series(pd.NaT, index=table.index)
-    born = data.values.set_index("customer_id")["born"]
-    both = noted.reindex(noted.index.union(born.index))
-    return both.fillna(born.reindex(both.index)).dt.normalize()
-
-
 def referral_checks(data: GrowthData) -> pd.DataFrame:
     """How many recommendations can be used: `problem, links, share`, every link counted once."""
-    found = links(data)
+    found = data.links
     if found.empty:
         return no_rows("problem links share", why_no_links(data))
     counts = found["problem"].value_counts().reindex([USED, *PROBLEMS], fill_value=0)
@@ -134,7 +87,7 @@ def referral_wins(data: GrowthData, by: str | None = None) -> pd.DataFrame:
     who are that old, `wins` that were seen, and the mean `wins_per_customer` with its interval.
     """
     check_choice("by", by, BY)
-    used, joined = used_links(data), joined_on(data).dropna()
+    used, joined = used_links(data), data.joined.dropna()
     if used.empty:
         return no_rows(_WINS, why_no_links(data))
     if data.new_from is not None:
@@ -188,7 +141,7 @@ def referred_against_others(data: GrowthData) -> pd.DataFrame:
     of business): `referred, others`, their means, the `difference` with an interval; of who came back the `risk_ratio`,
     its E-value and that of the end of its interval that is nearer to 1.
     """
-    noted = links(data)
+    noted = data.links
     used = noted.index[noted["problem"] == USED]
     if not len(used):
         return no_rows(_AGAINST, why_no_links(data))

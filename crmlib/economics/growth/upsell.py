@@ -113,6 +113,7 @@ def plan_moves(data: GrowthData) -> pd.DataFrame:
     if missing := lacking(subscriptions=data.subscriptions):
         return no_rows(_PLANS, missing)
     rows = data.of_table(data.subscriptions, "subscription_id", "start", "price_per_month", "plan")
+    rows["subscription_id"] = rows["subscription_id"].fillna(rows["customer_id"])
     rows = rows.sort_values(["customer_id", "subscription_id", "start"], ignore_index=True)
     before = rows.groupby(["customer_id", "subscription_id"])[["price_per_month", "plan"]].shift()
     rows = rows.assign(rise=rows["price_per_month"] - before["price_per_month"], earlier=before["plan"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from ibis import _
 
 from crmlib.customers._log import dated, end_of, fetch, money_of, seen_by, with_ids_of
+from crmlib.customers.life_cycle.rules import read_toml
 from crmlib.data.sources import open_optional, optional
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.data import LifeCycleData
@@ -21,6 +21,7 @@ from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
 from crmlib.statistics import share_with_ends
 
+STANDARD = Path(__file__).with_name("stages.toml")
 STAGES = ("acquired", "activated", "retained", "grown", "referred")
 EVENTS = (
     *("interest", "offer", "first use", "first order", "second order", "third order", "second category"),
@@ -40,11 +41,10 @@ def read_stages(source: Any = None) -> dict[str, dict[str, str]]:
     >>> read_stages()["B2B cloud"]["retained"]
     'contract kept'
     """
-    path = Path(__file__).with_name("stages.toml") if source is None else source
-    found = path if isinstance(path, Mapping) else tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    found = source if isinstance(source, Mapping) else read_toml(source or STANDARD, STANDARD)
     for kind, stages in found.items():
         for stage in STAGES:
-            if stage not in stages:
+            if not isinstance(stages, Mapping) or stage not in stages:
                 raise CrmError(f"product type {kind!r} has no {stage!r}; every one has {', '.join(STAGES)}")
         for stage, event in stages.items():
             if stage not in STAGES or event not in EVENTS:
@@ -182,7 +182,7 @@ def _recommendations(log: ibis.Table, customers: ibis.Table | None, end: ibis.Va
     """The day on which the first customer joined whom each customer recommended."""
     if customers is None or not {"joined", "referrer_id"} <= {*customers.columns}:
         return pd.Series(dtype="datetime64[ns]")
-    rows = customers.filter(customers.referrer_id.notnull() & (customers.joined < end))
+    rows = with_ids_of(log, customers).filter(_.referrer_id.notnull() & (_.joined < end))
     found = fetch(rows.group_by(person=rows.referrer_id.cast("string")).agg(day=_.joined.min()))
     return pd.to_datetime(found.set_index("person")["day"])
 

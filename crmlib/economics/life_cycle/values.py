@@ -68,11 +68,7 @@ def with_memory(found: Chain) -> tuple[Array, Array]:
 
 
 def simulated_values(
-    found: Chain,
-    rate: float,
-    *,
-    random_state: int,
-    months: int = LONGEST_MONTHS,
+    found: Chain, rate: float, *, random_state: int, months: int = LONGEST_MONTHS
 ) -> pd.DataFrame:
     """What simulated customers bring, whose moves depend on how long they have been in a state.
 

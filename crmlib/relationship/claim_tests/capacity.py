@@ -46,7 +46,7 @@ def use_by_month(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> pd
     rows = data.rows.filter((_.day >= first.date()) & (_.day <= last.date()))
     sums = {"worth": _.worth.sum(), "orders": _.order.nunique(where=_.counted)}
     bought = fetch(rows.group_by("customer_id", month=rows.day.truncate("M")).agg(**sums))
-    cases = data.of_cases("opened", "minutes", "cost")
+    cases = data.of_table(data.service_cases, "opened", "minutes", "cost")
     month = pd.to_datetime(cases["opened"]).dt.to_period("M").dt.start_time
     cases = cases.assign(month=month, minutes=cases["minutes"].astype(float).fillna(0.0))
     rate = (data.costs.per_service_minute if data.costs else None) or 0.0

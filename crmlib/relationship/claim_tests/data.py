@@ -57,15 +57,9 @@ class ClaimData(GrowthData):
     @cached_property
     def complaints(self) -> pd.DataFrame:
         """`customer_id` and the day of each complaint, `opened`."""
-        cases = self.of_cases("opened", "kind")
+        cases = self.of_table(self.service_cases, "opened", "kind")
         cases = cases.assign(opened=pd.to_datetime(cases["opened"]))
         return cases.loc[cases["kind"] == "complaint", ["customer_id", "opened"]]
-
-    def of_cases(self, *columns: str) -> pd.DataFrame:
-        """Columns of the service cases, those that the table lacks empty; without rows where it is missing."""
-        there = [] if self.service_cases is None else self.service_cases.columns
-        rows = self.of_table(self.service_cases, *(name for name in columns if name in there))
-        return rows.reindex(columns=["customer_id", *columns])
 
     def last(self, days: int) -> pd.Timestamp:
         """The last day that is followed by `days` known days."""

@@ -93,7 +93,7 @@ def _minutes(data: ClaimData, people: pd.DataFrame) -> np.ndarray | None:
 
 def _replies(data: ClaimData, people: pd.DataFrame) -> pd.DataFrame:
     """Cases of the last year with the logarithm of the hours until the first reply."""
-    cases = data.of_cases("opened", "first_reply", "kind")
+    cases = data.of_table(data.service_cases, "opened", "first_reply", "kind")
     opened, replied = (pd.to_datetime(cases[name]) for name in ("opened", "first_reply"))
     hours = (replied - opened).dt.total_seconds() / 3600
     cases = cases.assign(log_hours=np.log(hours.clip(lower=0.01)))

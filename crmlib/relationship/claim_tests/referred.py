@@ -9,7 +9,8 @@ import pandas as pd
 
 from crmlib import format as fmt
 from crmlib.data.sources import lacking, open_optional
-from crmlib.economics.growth.referrals import USED, e_value, links, why_no_links
+from crmlib.economics.growth.data import USED
+from crmlib.economics.growth.referrals import e_value, why_no_links
 from crmlib.relationship.claim_tests.data import FEWEST, ClaimData
 from crmlib.relationship.claim_tests.tested import Part, cannot, result
 from crmlib.statistics import Array, bootstrap_weights, normal_quantile
@@ -57,7 +58,7 @@ def referred(data: ClaimData) -> list[dict[str, Any]]:
 
 def _people(data: ClaimData) -> pd.DataFrame:
     """New customers known for a year: `net` of the `cost` to win them, `channel`, `referred`, `cell` and `tree`."""
-    noted = links(data)
+    noted = data.links
     used = noted.loc[noted["problem"] == USED, "referrer_id"]
     everybody = data.values.set_index("customer_id")
     table = data.known_customers.reindex(everybody.index).reindex(columns=["acquisition_channel"])

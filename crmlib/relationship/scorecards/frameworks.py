@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from crmlib.data.files.contents import read_edited
 from crmlib.data.policies import Strict
 from crmlib.errors import StudyError, did_you_mean
 from crmlib.study.results import FIGURES
@@ -109,7 +110,7 @@ def read_framework(path: Path) -> Framework:
     StudyError
         With every fault: the entry, what was found, what is allowed; of an unknown figure the nearest.
     """
-    content = read_yaml(path.read_text(encoding="utf-8"), path.name)
+    content = read_yaml(read_edited(path), path.name)
     if not isinstance(content, dict):
         raise StudyError(f"{path.name} holds no entries; it starts with `name:`")
     try:
