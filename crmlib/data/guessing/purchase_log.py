@@ -14,13 +14,29 @@ from crmlib import format as fmt
 from crmlib.data import vocabulary
 from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import DASH, SEPARATORS, currency_marks, marks_of
+from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.engine import count_of, first_row
+from crmlib.data.guessing.amounts import WHOLE, unit_in
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
-from crmlib.data.guessing.content import MANY_UNREADABLE, counted, doubts, few_values, unread_amounts
+from crmlib.data.guessing.content import (
+    MANY_UNREADABLE,
+    counted,
+    doubts,
+    few_values,
+    one_for_many,
+    unread_amounts,
+)
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
-from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
+from crmlib.data.guessing.log_words import (
+    REFUNDED,
+    SET_ASIDE,
+    is_flag_of_no_sale,
+    says_no_sale,
+    says_returned,
+    words_of,
+)
 from crmlib.data.policies import GROUPS, Policies, mostly_different
 
 _EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
@@ -29,9 +45,11 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers differ; repeated ones are the fault they are there to show
 _SMALL = 1_000
+_FEW_VALUES = 5  # or fewer are rather a type or a state
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = vocabulary.words("totals of orders")["names"]
+_WITHOUT_CENTS = vocabulary.words("codes of currencies")["without cents"]
 
 
 class PurchaseLogGuesses(OwnGuesses):
@@ -66,7 +84,7 @@ class PurchaseLogGuesses(OwnGuesses):
         """Of ids too: a customer comes again, and an id is no date and has no decimals."""
         if column.name != "customer_id":
             return super().can_only_be(column, profile)
-        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and not few_values(profile)
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and profile.different > _FEW_VALUES
         is_id = profile.ids > MOSTLY and not profile.largest < _SMALL  # no word, and no age, rating or count
         return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
 
@@ -94,6 +112,7 @@ class PurchaseLogGuesses(OwnGuesses):
         if shop:
             yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
         yield from _orders(look)
+        yield from one_for_many(look)
         yield from _money(look)
 
 
@@ -108,8 +127,13 @@ def _export(columns: Sequence[str]) -> str | None:
     return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
-def _orders(look: Look) -> Iterator[Finding]:
+def _orders(look: Look) -> Iterator[Finding | Question]:
     """The grain, and what the states of orders are."""
+    if {"customer_id", "date", "amount"} <= look.matches.keys() and not {"order_id", "columns.order_id"} & {
+        *look.matches,
+        *look.given,
+    }:
+        yield from _unnamed_orders(look)
     if {"order_id", "amount"} <= look.matches.keys():
         rows = look.table.select(order_id=look.text("order_id"), amount=look.number("amount"))
         grain = guess_grain(rows, look.source("amount"))
@@ -118,6 +142,19 @@ def _orders(look: Look) -> Iterator[Finding]:
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in look.matches:
         yield _states(look)
+
+
+def _unnamed_orders(look: Look) -> Iterator[Question]:
+    """Where nothing names the orders, rows of one customer and moment that may each hold the total of one order."""
+    ours = look.source("amount")
+    same = look.text("customer_id") + " " + look.text("date")
+    rows = look.table.mutate(order_id=same, amount=look.number("amount")).distinct()
+    if guess_grain(rows.select("order_id", "amount"), ours).amount_is != "row":
+        taken = {match.column for match in look.matches.values()}
+        text = f"nearly all rows of one customer and date have the same {ours!r}, which may be the total of an order "
+        text += "and would count more than once: which column is the order? "
+        text += f"Answer {NONE} if it was paid for each row"
+        yield Question("columns.order_id", text, (*[n for n in look.sample.columns if n not in taken], NONE))
 
 
 def _states(look: Look) -> Finding:
@@ -130,7 +167,8 @@ def _states(look: Look) -> Finding:
     refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
     why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
     why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
-    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded)
+    flags = YES if is_flag_of_no_sale(look.source("status")) and {*states} <= {*YES, *NO} else []
+    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded, *flags)
     counted = count_states(status, excluded)
     listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
     return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
@@ -138,7 +176,9 @@ def _states(look: Look) -> Finding:
 
 def _money(look: Look) -> Iterator[Finding | Question]:
     """The currency, amounts that are none, and tax and shipping within the amount."""
-    yield _currency(look)
+    currency = _currency(look)
+    yield currency
+    yield from _cents(look, currency)
     yield from _unreadable(look)
     parts = [part for part in ("tax", "shipping") if part in look.matches]
     if not parts or "amount" not in look.matches:
@@ -175,6 +215,23 @@ def _currency(look: Look) -> Finding | Question:
     if len(possible) > 1:
         return Question("currency", f"{listed}: which currency is that?", possible)
     return Finding("currency", possible[0], listed)
+
+
+def _cents(look: Look, currency: Finding | Question) -> Iterator[Question]:
+    """Whole numbers of three digits and more in a currency with cents: they may be cents, as payment systems send."""
+    ours, code = _money_column(look), currency.value if isinstance(currency, Finding) else None
+    if ours is None or code in (None, *_WITHOUT_CENTS) or "amount_unit" in look.given:
+        return
+    theirs, number, text = look.source(ours), look.number(ours).abs(), look.text(ours)
+    signs = {"plain": text.re_search("^-?[0-9]+$"), "large": number >= 100, "uneven": number % 100 > 0}
+    shares = {name: sign.cast("float64").mean() for name, sign in signs.items()}
+    seen = first_row(look.table.filter(number > 0).agg(rows=_.count(), **shares, example=text.max()))
+    if not seen["rows"] or unit_in(theirs) or seen["plain"] < 1:
+        return
+    if seen["large"] > _ALIKE and seen["uneven"] > MOSTLY:
+        text = f"{theirs!r} holds nothing but whole numbers, such as {seen['example']}, and {code} has cents: are "
+        text += f"these cents, as payment systems send them, or {WHOLE} {code}?"
+        yield Question("amount_unit", text, ("cents", WHOLE))
 
 
 def _money_column(look: Look) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,7 @@ from crmlib.data.guessing.columns import (
 )
 from crmlib.data.guessing.content import faulty_ids, mostly_empty, unread_amounts
 from crmlib.data.guessing.date_columns import guess_date_formats, guess_timezone, stacked_texts
-from crmlib.data.guessing.dates import BOTH_WAYS, unread_dates
+from crmlib.data.guessing.dates import BOTH_WAYS, PERIOD, unread_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
@@ -44,10 +43,6 @@ from crmlib.data.staging import scratch
 from crmlib.errors import DataError, did_you_mean
 
 _NESTED = r"\s*(?:\{.*\}|\[.*\])\s*$"  # objects and lists, as JSON and Python write them
-_PERIODS = re.compile(
-    r"(?:19|20)\d\d(?:\W?(?:[A-Za-z]{1,2})?\d{1,2})?"
-    r"|(?i:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])(?:[A-Za-z]{0,6}\W?\d{2,4})?"
-)
 _HOW_TO_OPEN = {
     "sheet": {"excel": "a workbook"},
     "delimiter": {"csv": "a text file"},
@@ -119,6 +114,9 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
     asked = [*opened.questions, *questions_in(seen), *questions_in(more)]
+    asked = [*{question.entry: question for question in asked[::-1]}.values()][
+        ::-1
+    ]  # the first about each entry
     entries = {question.entry for question in asked}
     asked += [_question(contract, name, look) for name in lacking if f"columns.{name}" not in entries]
     return Guess(opened.place, tuple(findings), tuple(asked))
@@ -174,10 +172,15 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
     if contract.column(name).kind == "date" and len(wide) > 2:
         text = f"the columns {wide[0]!r}, {wide[1]!r} and others are named like days or months; turn the table, so that"
         return Question(f"columns.{name}", f"{text} each row holds one of them, its customer and its amount")
+    if contract.column(name).kind == "date":
+        near += [n for n, seen in look.profiles.items() if n not in near and PERIOD.fullmatch(seen.example)]
     causes = {theirs: _cause(contract, name, theirs, look) for theirs in near}
     unclear = [theirs for theirs, cause in causes.items() if not cause]
     doubts = [f"; {theirs!r}: {cause}" for theirs, cause in causes.items() if cause]
     doubts += [f"; {', '.join(map(repr, unclear))}: name or content speak against it"] if unclear else []
+    if "unit_price" in look.matches:
+        doubts += [f"; answer {look.source('unit_price')} if each row is one piece at this price"]
+    doubts += [] if near else ["; if none does, join the file that has it to this one first"]
     answers = (*near, *[name for name in look.profiles if name not in near])
     text = f"which column is the {name}? ({purpose}){''.join(doubts)}"
     return Question(f"columns.{name}", text, answers[:40])
@@ -188,7 +191,8 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
     column, written = contract.column(name), look.table[theirs]
     if theirs not in look.profiles:
         return "it holds several values in a cell; export each of them as a column of its own"
-    if column.personal or not written.type().is_string() or not may_be_named(theirs, contract, name):
+    fits = may_be_named(theirs, contract, name) or PERIOD.fullmatch(look.profiles[theirs].example)
+    if column.personal or not written.type().is_string() or not fits:
         return ""
     if column.kind == "date":
         unread = unread_dates(written)
@@ -303,7 +307,7 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     nested = {name: texts[name].str.match(_NESTED).dropna() for name in flat}
     sample = sample[[name for name in flat if nested[name].empty or not nested[name].all()]]
     dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
-    if dated or all(_looks_like_data(name) for name in own):
+    if dated or all(map(_looks_like_data, own)) or any(map(_is_value, own)):
         raise DataError(
             f"the first line looks like data, not like a header ({', '.join(own[:5])}); add a header"
         )
@@ -311,8 +315,16 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
 
 
 def _is_period(name: str) -> bool:
-    return bool(IS_DATE.match(name) or _PERIODS.fullmatch(name))
+    return bool(IS_DATE.match(name) or PERIOD.fullmatch(name))
 
 
 def _looks_like_data(name: str) -> bool:
     return not any(sign.isalpha() for sign in name) or name.startswith("column_")
+
+
+def _is_value(name: str) -> bool:
+    """Whether a name is a number such as no column goes by: one with decimals, or a long one that is no date."""
+    plain = name.replace(",", ".")
+    return (
+        not IS_DATE.match(name) and plain.replace(".", "", 1).isdecimal() and ("." in plain or len(name) > 6)
+    )
