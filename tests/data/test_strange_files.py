@@ -168,6 +168,34 @@ def test_lines_of_an_order_without_money_may_lack_what_its_first_line_says(tmp_p
     assert {"columns.customer_id", "columns.date"} <= {*asked(lost)}
 
 
+def test_days_and_money_are_no_order_numbers(tmp_path):
+    """Their names hold "invoice" and "order"; an order's own number may look like a day."""
+    text = log(
+        "customer_id,Order Date,Invoice Date,Totale Ordine €", (who, day, late, lambda i: f'"{i % 9},50"')
+    )
+    guess = look(tmp_path, text)
+    assert not guess.questions
+    assert columns(guess) == {"customer_id": "customer_id", "date": "Order Date", "amount": "Totale Ordine €"}
+    numbered = log("customer_id,date,amount,order_no", (who, day, money, lambda i: 20240101 + i // 2 % 28))
+    assert columns(look(tmp_path, numbered))["order_id"] == "order_no"
+
+
+def test_a_list_price_is_not_what_was_paid(tmp_path):
+    text = log("customer_id,date,quantity,list_price", (who, day, lambda i: 1 + i // 7 % 3, money))
+    assert "may be the amount by its content" in question(look(tmp_path, text), "columns.amount")
+
+
+def test_what_is_to_be_done_where_no_column_fits(tmp_path):
+    events = log("user_id,date,product,price", (who, day, lambda i: f"p{i % 9}", money))
+    said = question(look(tmp_path, events), "columns.amount")
+    assert "answer price if each row is one piece at this price" in said
+    orders = log("user_id,date,order_no", (who, day, lambda i: f"o{i}"))
+    assert "join the file that has it to this one first" in question(look(tmp_path, orders), "columns.amount")
+    eastern = log("user_id,date,amount", (who, day, lambda i: "１２"))
+    said = question(look(tmp_path, eastern), "columns.amount")
+    assert "60 values cannot be read, such as '１２': other digits than 0 to 9" in said
+
+
 def test_an_id_of_many_is_asked_about(tmp_path):
     text = log("customer_id,date,amount", (lambda i: 0 if i % 3 == 0 else f"c{i % 100}", day, money), 180)
     guess = look(tmp_path, text)

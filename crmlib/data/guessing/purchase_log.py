@@ -72,6 +72,8 @@ class PurchaseLogGuesses(OwnGuesses):
             return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:
             return False  # a share, not money
+        if column.name == "order_id":  # a number may look like a day: then its name has to say what it is
+            return exact or max(profile.date, profile.decimals) < MOSTLY
         if column.name == "line_id":
             return profile.distinct > _NEARLY_ALL
         if column.name == "currency":

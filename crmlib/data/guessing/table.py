@@ -178,7 +178,7 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
     unclear = [theirs for theirs, cause in causes.items() if not cause]
     doubts = [f"; {theirs!r}: {cause}" for theirs, cause in causes.items() if cause]
     doubts += [f"; {', '.join(map(repr, unclear))}: name or content speak against it"] if unclear else []
-    if "unit_price" in look.matches:
+    if name == "amount" and "unit_price" in look.matches:
         doubts += [f"; answer {look.source('unit_price')} if each row is one piece at this price"]
     doubts += [] if near else ["; if none does, join the file that has it to this one first"]
     answers = (*near, *[name for name in look.profiles if name not in near])
