@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlib.data.cleaning.reading import read_number, read_text
-from crmlib.data.contracts import TRANSACTIONS
+from crmlib.data.contracts import CONTRACTS, TRANSACTIONS
 from crmlib.data.guessing.table import guess_table
 from crmlib.errors import DataError
 from tests.data.test_guess import columns, evidence, look
@@ -190,10 +190,19 @@ def test_what_is_to_be_done_where_no_column_fits(tmp_path):
     said = question(look(tmp_path, events), "columns.amount")
     assert "answer price if each row is one piece at this price" in said
     orders = log("user_id,date,order_no", (who, day, lambda i: f"o{i}"))
-    assert "join the file that has it to this one first" in question(look(tmp_path, orders), "columns.amount")
+    assert "if none does, add it to the file, or join the file that has it" in question(
+        look(tmp_path, orders), "columns.amount"
+    )
     eastern = log("user_id,date,amount", (who, day, lambda i: "１２"))
     said = question(look(tmp_path, eastern), "columns.amount")
     assert "60 values cannot be read, such as '１２': other digits than 0 to 9" in said
+
+
+def test_questions_name_nothing_but_columns_of_the_file(tmp_path):
+    (tmp_path / "spend.csv").write_text(log("Reporting ends,Amount spent (EUR)", (late, money)))
+    guess = guess_table(CONTRACTS["marketing_spend"], tmp_path / "spend.csv")
+    assert "columns.channel" in asked(guess)
+    assert not any("crmlib" in one.text for one in guess.undecided)
 
 
 def test_an_id_of_many_is_asked_about(tmp_path):

@@ -29,7 +29,7 @@ _CUSTOMER, _CUSTOMER_NAMES = TRANSACTIONS.column("customer_id"), names_of(TRANSA
 _SUMS = 0.2  # of the money; rows that only sound like sums, as of a firm named so, have less
 
 
-def doubts(look: Look) -> Iterator[Question]:
+def doubts(look: Look) -> Iterator[Finding | Question]:
     """What the content of matched columns speaks against, but for those that are known."""
     matches, open_ones = look.matches, look.matches.keys() - look.known
     read: dict[str, ir.Value] = {name: look.number(name) for name in MONEY if name in matches}
@@ -53,6 +53,7 @@ def doubts(look: Look) -> Iterator[Question]:
     if {"customer_id", "date", "amount"} <= matches.keys() and "columns.customer_id" not in look.given:
         yield from _sums_among_rows(look, numbers["amount"])
     yield from of_amounts
+    yield from _one_for_many(look)
 
 
 def counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
@@ -111,7 +112,7 @@ def _holds_money(look: Look, ours: str) -> bool:
     return count_of(look.table.filter(look.text(ours).isnull() & look.text("amount").notnull())) > 0
 
 
-def one_for_many(look: Look) -> Iterator[Finding | Question]:
+def _one_for_many(look: Look) -> Iterator[Finding | Question]:
     """An id with far more purchases than any other: everybody without an account, or a customer."""
     theirs = look.source("customer_id") if "customer_id" in look.matches else ""
     answer, seen = look.given.get("policies.missing_ids"), look.profiles.get(theirs)
@@ -122,9 +123,7 @@ def one_for_many(look: Look) -> Iterator[Finding | Question]:
     rows = look.table.select(customer_id=without_words(read_id(look.text("customer_id")), words), order=order)
     who, found = id_of_many(rows.drop_null("customer_id"))
     if answer == SET_ASIDE and who:
-        yield Finding(
-            "policies.missing_ids", (*words, who), f"{who!r} is no customer, as you said: it has {found}"
-        )
+        yield Finding("policies.missing_ids", (*words, who), f"{who!r} is no customer, as you said")
     elif who:
         text = f"{who!r} in {theirs!r} has {found}. Does it stand for all guests, a till or a "
         text += f"marketplace, so that its rows are {SET_ASIDE}, or is it a customer ({KEEP})?"

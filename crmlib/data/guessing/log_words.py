@@ -12,6 +12,7 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data import vocabulary
+from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
@@ -75,7 +76,7 @@ def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question
     """A column of which every word is a state, or asked about where some are."""
     no_sale = {*spellings(tuple(_NO_SALE))} | {*spellings(("add_to_cart", "payment_error"))}
     for name, words in free.items():
-        told = words & ({*YES} if is_flag_of_no_sale(name) and words <= {*YES, *NO} else no_sale)
+        told = words & ({*YES} if _is_flag_of_no_sale(name) and words <= {*YES, *NO} else no_sale)
         if not told:
             continue
         found = ", ".join(sorted(told)[:3])
@@ -114,6 +115,23 @@ def _signs(look: Look, free: Mapping[str, set[str]], amount: ir.NumericValue) ->
         return
 
 
+def states_of(look: Look) -> Finding:
+    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
+    status, returned = look.text("status"), look.given.get("policies.excluded_statuses") == SET_ASIDE
+    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
+    states = sorted(words.to_pyarrow()["state"].to_pylist())
+    wordy = [state for state in states if says_no_sale(state)]
+    back = [state for state in states if returned and says_returned(state)]
+    refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
+    why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
+    why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
+    flags = YES if _is_flag_of_no_sale(look.source("status")) and {*states} <= {*YES, *NO} else []
+    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded, *flags)
+    counted = count_states(status, excluded)
+    listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
+    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
+
+
 def _returned_orders(look: Look, few: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Question]:
     """Orders in a state such as returned, whose amounts have no minus; refunded ones are set aside anyway."""
     status = look.source("status")
@@ -138,7 +156,7 @@ def says_returned(state: str) -> bool:
     return state not in REFUNDED and any(word in joined for word in _BACK) and not _YET_A_SALE & {*words}
 
 
-def is_flag_of_no_sale(name: str) -> bool:
+def _is_flag_of_no_sale(name: str) -> bool:
     """Whether a column of yes and no says by its name that the row is no sale, as `is_canceled`."""
     return bool(_OF_NO_SALE & {*_parts(plain_name(name))})
 

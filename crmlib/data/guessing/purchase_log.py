@@ -12,32 +12,16 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data import vocabulary
-from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import DASH, SEPARATORS, currency_marks, marks_of
-from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.engine import count_of, first_row
 from crmlib.data.guessing.amounts import WHOLE, unit_in
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
-from crmlib.data.guessing.content import (
-    MANY_UNREADABLE,
-    counted,
-    doubts,
-    few_values,
-    one_for_many,
-    unread_amounts,
-)
+from crmlib.data.guessing.content import MANY_UNREADABLE, counted, doubts, few_values, unread_amounts
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
-from crmlib.data.guessing.log_words import (
-    REFUNDED,
-    SET_ASIDE,
-    is_flag_of_no_sale,
-    says_no_sale,
-    says_returned,
-    words_of,
-)
-from crmlib.data.policies import GROUPS, Policies, mostly_different
+from crmlib.data.guessing.log_words import states_of, words_of
+from crmlib.data.policies import GROUPS, mostly_different
 
 _EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
 # Where an order's total is counted once, these tell of its first line only.
@@ -114,7 +98,6 @@ class PurchaseLogGuesses(OwnGuesses):
         if shop:
             yield Finding("export", shop, f"it has the columns {', '.join(_EXPORTS[shop])}")
         yield from _orders(look)
-        yield from one_for_many(look)
         yield from _money(look)
 
 
@@ -131,11 +114,7 @@ def _export(columns: Sequence[str]) -> str | None:
 
 def _orders(look: Look) -> Iterator[Finding | Question]:
     """The grain, and what the states of orders are."""
-    if {"customer_id", "date", "amount"} <= look.matches.keys() and not {"order_id", "columns.order_id"} & {
-        *look.matches,
-        *look.given,
-    }:
-        yield from _unnamed_orders(look)
+    yield from _unnamed_orders(look)
     if {"order_id", "amount"} <= look.matches.keys():
         rows = look.table.select(order_id=look.text("order_id"), amount=look.number("amount"))
         grain = guess_grain(rows, look.source("amount"))
@@ -143,37 +122,23 @@ def _orders(look: Look) -> Iterator[Finding | Question]:
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in look.matches:
-        yield _states(look)
+        yield states_of(look)
 
 
 def _unnamed_orders(look: Look) -> Iterator[Question]:
     """Where nothing names the orders, rows of one customer and moment that may each hold the total of one order."""
-    ours = look.source("amount")
-    same = look.text("customer_id") + " " + look.text("date")
+    known = {*look.matches, *look.given}
+    if {"order_id", "columns.order_id"} & known or not {"customer_id", "date", "amount"} <= known:
+        return
+    ours, same = look.source("amount"), look.text("customer_id") + " " + look.text("date")
     rows = look.table.mutate(order_id=same, amount=look.number("amount")).distinct()
     if guess_grain(rows.select("order_id", "amount"), ours).amount_is != "row":
         taken = {match.column for match in look.matches.values()}
         text = f"nearly all rows of one customer and date have the same {ours!r}, which may be the total of an order "
-        text += "and would count more than once: which column is the order? "
-        text += f"Answer {NONE} if it was paid for each row"
+        text += (
+            f"and would count more than once: which column is the order? Answer {NONE} if each row was paid"
+        )
         yield Question("columns.order_id", text, (*[n for n in look.sample.columns if n not in taken], NONE))
-
-
-def _states(look: Look) -> Finding:
-    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
-    status, returned = look.text("status"), look.given.get("policies.excluded_statuses") == SET_ASIDE
-    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
-    states = sorted(words.to_pyarrow()["state"].to_pylist())
-    wordy = [state for state in states if says_no_sale(state)]
-    back = [state for state in states if returned and says_returned(state)]
-    refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
-    why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
-    why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
-    flags = YES if is_flag_of_no_sale(look.source("status")) and {*states} <= {*YES, *NO} else []
-    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded, *flags)
-    counted = count_states(status, excluded)
-    listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
-    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
 def _money(look: Look) -> Iterator[Finding | Question]:

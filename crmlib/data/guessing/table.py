@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,13 +114,11 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     columns = [_finding(contract.column(name), match) for name, match in matches.items()]
     found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    asked = [*opened.questions, *questions_in(seen), *questions_in(more)]
-    asked = [*{question.entry: question for question in asked[::-1]}.values()][
-        ::-1
-    ]  # the first about each entry
-    entries = {question.entry for question in asked}
-    asked += [_question(contract, name, look) for name in lacking if f"columns.{name}" not in entries]
-    return Guess(opened.place, tuple(findings), tuple(asked))
+    asked: dict[str, Question] = {}  # one about each entry
+    for question in (*opened.questions, *questions_in(seen), *questions_in(more)):
+        asked.setdefault(question.entry, question)
+    missing = [_question(contract, name, look, there) for name in lacking if f"columns.{name}" not in asked]
+    return Guess(opened.place, tuple(findings), (*asked.values(), *missing))
 
 
 def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Table:
@@ -160,9 +159,9 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
     return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
-def _question(contract: Contract, name: str, look: Look) -> Question:
+def _question(contract: Contract, name: str, look: Look, there: Sequence[str]) -> Question:
     """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
-    near, purpose = near_names(contract, name, look.table.columns), contract.column(name).purpose
+    near, purpose = near_names(contract, name, there), contract.column(name).purpose
     if contract.column(name).kind == "date" and (parts := parts_of_date(look.profiles)):
         listed = ", ".join(f"the {part} in {theirs!r}" for part, theirs in parts.items())
         without = "" if "day" in parts else "; without a day, take the first one of the month or week"
@@ -180,7 +179,7 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
     doubts += [f"; {', '.join(map(repr, unclear))}: name or content speak against it"] if unclear else []
     if name == "amount" and "unit_price" in look.matches:
         doubts += [f"; answer {look.source('unit_price')} if each row is one piece at this price"]
-    doubts += [] if near else ["; if none does, join the file that has it to this one first"]
+    doubts += [] if near else ["; if none does, add it to the file, or join the file that has it"]
     answers = (*near, *[name for name in look.profiles if name not in near])
     text = f"which column is the {name}? ({purpose}){''.join(doubts)}"
     return Question(f"columns.{name}", text, answers[:40])
@@ -324,7 +323,4 @@ def _looks_like_data(name: str) -> bool:
 
 def _is_value(name: str) -> bool:
     """Whether a name is a number such as no column goes by: one with decimals, or a long one that is no date."""
-    plain = name.replace(",", ".")
-    return (
-        not IS_DATE.match(name) and plain.replace(".", "", 1).isdecimal() and ("." in plain or len(name) > 6)
-    )
+    return bool(re.fullmatch(r"\d+[.,]\d+|\d{7,}", name) and not IS_DATE.match(name))
