@@ -209,16 +209,19 @@ def _stray_dates(early: pd.Series, later: int, last_day: dt.date) -> dict[str, s
 
 
 def _placeholder(purchases: ibis.Table) -> dict[str, str]:
-    """One id with far more purchases than any other: orders where the log has them, else rows."""
+    limits = PLACEHOLDER_PURCHASES, fmt.share(PLACEHOLDER_SHARE), PLACEHOLDER_RATIO
+    who, found = id_of_many(purchases)
+    return suspicion("one id for many", f"customer {who!r} has {found}" if found else "", *limits)
+
+
+def id_of_many(purchases: ibis.Table) -> tuple[str, str]:
+    """An id with far more purchases than any other (orders where the log has them, else rows), and how many; or ""."""
     several = _.order.nunique() + _.order.isnull().sum()  # a row without an order is one
     counts = purchases.group_by("customer_id").agg(purchases=several).mutate(total=_.purchases.sum().over())
     ranked = counts.order_by(_.purchases.desc(), "customer_id").limit(2).to_pyarrow().to_pylist()
-    first, second = ranked[0], ranked[1]["purchases"] if len(ranked) > 1 else 0
-    share = first["purchases"] / first["total"]
-    found = (
-        f"customer {first['customer_id']!r} has {first['purchases']:,} purchases, {fmt.share(share)} of all; "
-        f"the next one has {second:,}"
-    )
-    far_ahead = first["purchases"] >= max(PLACEHOLDER_PURCHASES, PLACEHOLDER_RATIO * second)
-    limits = PLACEHOLDER_PURCHASES, fmt.share(PLACEHOLDER_SHARE), PLACEHOLDER_RATIO
-    return suspicion("one id for many", found if far_ahead and share >= PLACEHOLDER_SHARE else "", *limits)
+    first, second = [*ranked, *[{"purchases": 0, "total": 1}] * 2][:2]
+    share, least = first["purchases"] / first["total"], PLACEHOLDER_RATIO * second["purchases"]
+    if share < PLACEHOLDER_SHARE or first["purchases"] < max(PLACEHOLDER_PURCHASES, least):
+        return "", ""
+    found = f"{first['purchases']:,} purchases, {fmt.share(share)} of all; the next one has {second['purchases']:,}"
+    return str(first["customer_id"]), found

@@ -149,7 +149,9 @@ def test_an_empty_log_has_no_months():
 
 def test_the_change_from_months_without_an_order_is_unknown_without_a_warning():
     """Nobody bought in the month before, nor a year before."""
-    log = pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, 20.0], "date": ["2023-02-01", "2024-03-05"]})
+    log = pd.DataFrame(
+        {"customer_id": ["a", "b"], "amount": [10.0, 20.0], "date": ["2023-02-01", "2024-03-05"]}
+    )
     review = month_review(log.assign(date=pd.to_datetime(log["date"])), as_of="2024-03-31")
     found = review.of("revenue")
     assert found["found"].value == 20.0

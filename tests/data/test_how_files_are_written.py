@@ -355,6 +355,7 @@ def test_a_frame_of_moments_says_which_days_are_moved():
     ("encoding", "words"),
     [
         ("cp1250", "książka Łódź pączek Wałęsa świeca"),
+        ("cp1250", "Wartość zł"),
         ("cp1250", "Plzeň Dvořák řízek růžový žlutý"),
         ("cp1250", "Győr szőlő hűtő időjárás őszi"),
         ("cp1254", "İstanbul Şişli kırmızı yağ ekmeği"),

@@ -142,6 +142,7 @@ def why_unreadable(text: ir.StringColumn) -> ir.StringValue:
     return ibis.cases(
         (text.re_search(_pattern(f"^_<?_[{_MINUS}]+_>?$")), DASH),
         (text.re_search(SPREADSHEET_ERROR), ": an error of a spreadsheet"),
+        (~text.re_search("[0-9]") & text.re_search(r"\p{Nd}"), ": other digits than 0 to 9"),
         (~text.re_search("[0-9]") | text.contains(PRODUCT), ""),
         (text.re_search("[%‰]"), ": a percentage"),
         (text.re_search(_LEDGER_MARK), ": CR or DR, of which only the ledger says the sign"),

@@ -161,6 +161,11 @@ class Contract:
 
 def one_column(name: str) -> str:
     """The likeliest cause of a table that has one column alone."""
+    if re.search(r"\S {2,}\S", name) or len(name.split()) > 2:
+        return (
+            f"its columns stand apart by blanks, as in {name!r}: open it in a spreadsheet program as text of fixed "
+            "width, write their names in the first line if they are not there, and save it as CSV"
+        )
     return (
         f"There is one column alone, {name!r}: if it holds several, what stands between them is not the comma, "
         "semicolon, tab or | that are looked for; name it under `delimiter` (crm new: --delimiter). If the rows stand "
@@ -169,16 +174,17 @@ def one_column(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A column's name in small letters without accents, its words joined by underscores.
+    """A column's name in small letters, Latin ones without accents, its words joined by underscores.
 
     Examples
     --------
-    >>> plain_name("CustomerID"), plain_name("Numéro de commande"), plain_name("Beløb (DKK)")
-    ('customer_id', 'numero_de_commande', 'belob_dkk')
+    >>> plain_name("CustomerID"), plain_name("Numéro de commande"), plain_name("Beløb (DKK)"), plain_name("顧客ID")
+    ('customer_id', 'numero_de_commande', 'belob_dkk', '顧客id')
     """
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.translate(_LETTERS))
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", ascii_name.lower()).strip("_")
+    name = unicodedata.normalize("NFC", name).translate(_LETTERS)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    bare = (unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode() or sign for sign in name)
+    return re.sub(r"[\W_]+", "_", "".join(bare).lower()).strip("_")
 
 
 def spoken(name: str) -> str:

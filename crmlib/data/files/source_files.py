@@ -131,5 +131,6 @@ def kind_of(path: Path) -> str:
     plain = [suffix for suffixes in _KINDS.values() for suffix in suffixes if suffix.count(".") == 1]
     raise DataError(
         f"source {path.name!r}: its file ending is not supported; allowed: {', '.join(plain)}; also .csv.gz, "
-        ".csv.bz2, .csv.zst and .json.gz"
+        ".csv.bz2, .csv.zst and .json.gz. Rename a text file to .csv, name an SQLite file by its address, "
+        "as sqlite:///srv/shop.db, and export others as CSV"
     )

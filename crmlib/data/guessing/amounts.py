@@ -44,7 +44,7 @@ def money_units(
             raise DataError(f"amount_unit is {unit!r}; {did_you_mean(unit, [*UNITS, WHOLE])}")
         yield from [Finding("amount_unit", unit, "named by you")] if unit != WHOLE else []
         return
-    found = {ours: unit for ours, theirs in columns.items() if (unit := _unit_in(theirs))}
+    found = {ours: unit for ours, theirs in columns.items() if (unit := unit_in(theirs))}
     for ours, unit in found.items():
         if unit == "cents" and profiles[columns[ours]].decimals > _FEW:
             text = f"{columns[ours]!r} has decimals, and its name says {unit}: which unit is it?"
@@ -57,7 +57,8 @@ def money_units(
         yield Finding("amount_unit", next(iter(found.values())) if alike else found, why)
 
 
-def _unit_in(name: str) -> str | None:
+def unit_in(name: str) -> str | None:
+    """The unit of money that the name of a column says, such as cents."""
     parts = set(plain_name(name).split("_"))
     return next((unit for unit, named in _UNIT_NAMES.items() if parts & {*named}), None)
 
@@ -101,21 +102,23 @@ def _two_sides(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
 
 
 def _a_count(look: Look, numbers: pd.DataFrame) -> Iterator[Question]:
-    """Whole numbers beside larger ones with cents are pieces rather than money."""
+    """Whole numbers beside larger ones may count pieces: those have cents, or most rows are of one or two."""
     amount, found = numbers["amount"].dropna().abs(), look.source("amount")
     if amount.empty or (amount % 1 != 0).any():
         return
     of_money = [purpose for purpose in MONEY if purpose != "quantity"]
+    mostly_few = (amount <= 2).mean() > MOSTLY
     for name in look.sample.columns:
         if name == found or not any(may_be_named(name, TRANSACTIONS, purpose) for purpose in of_money):
             continue
         written = frame_table(look.sample[[name]])[name]
         other = read_number(written, look.decimal).name("other").to_pandas().dropna()
-        if len(other) and (other % 1 != 0).mean() > MOSTLY and other.abs().mean() > amount.mean():
+        has_cents = (other % 1 != 0).mean() > MOSTLY
+        if (has_cents or mostly_few) and other.abs().mean() > amount.mean():
             yield Question(
                 "columns.amount",
                 f"{found!r} holds whole numbers up to {fmt.count(amount.max())} and may count pieces; {name!r} holds "
-                "money with cents: which one was paid for the row?",
+                f"{'money with cents' if has_cents else 'larger ones'}: which one was paid for the row?",
                 (name, found),
             )
             return

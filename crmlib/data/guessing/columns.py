@@ -22,8 +22,9 @@ _LAST_RESORT = words("columns of last resort")
 _MAY_STAND_BESIDE, _MAY_NOT = words("beside a column's name"), words("not beside a column's name")
 BY_CONTENT = "by its content"
 IS_DATE = re.compile(  # as a date begins
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d{2}[01]\d[0-3]\d$"
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:19|20)\d{2}[01]\d[0-3]\d(?:T\d|$)"
     r"|\d{1,2}[- .]*[A-Za-z]{3,9}[-., ]+\d{2,4}|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}"
+    r"|\d{1,2}[A-Za-z]{3}(?:19|20)\d\d(?!\d)|\d{4}年\d{1,2}月\d{1,2}日"
 )
 _PARTS_OF_DATE = words("parts of a date")
 MOSTLY = 0.5  # of the filled values have to look like what the name promises

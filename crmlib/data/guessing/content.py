@@ -11,14 +11,17 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.ids import id_fault, read_id
-from crmlib.data.cleaning.reading import parse_number, where, why_unreadable
+from crmlib.data.cleaning.reading import parse_number, where, why_unreadable, without_words
 from crmlib.data.cleaning.steps import HOLDS_TOTAL
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import Contract, plain_name
 from crmlib.data.engine import count_of, most_frequent
+from crmlib.data.fitness import id_of_many
 from crmlib.data.guessing.amounts import MONEY, amount_doubts
 from crmlib.data.guessing.columns import IS_DATE, MOSTLY, Look, Profile, may_be_named, names_of, rank_of
-from crmlib.data.guessing.findings import Question
+from crmlib.data.guessing.findings import Finding, Question
+from crmlib.data.guessing.log_words import KEEP, SET_ASIDE
+from crmlib.data.policies import Policies
 
 _REPEATS = 0.95  # of one id's values, or fewer, another one has: it comes again where the first does not
 MANY_UNREADABLE = 0.02  # of a column's values are no typing errors: they are asked about
@@ -26,7 +29,7 @@ _CUSTOMER, _CUSTOMER_NAMES = TRANSACTIONS.column("customer_id"), names_of(TRANSA
 _SUMS = 0.2  # of the money; rows that only sound like sums, as of a firm named so, have less
 
 
-def doubts(look: Look) -> Iterator[Question]:
+def doubts(look: Look) -> Iterator[Finding | Question]:
     """Questions where the content of matched columns contradicts their names, except for known ones."""
     matches, open_ones = look.matches, look.matches.keys() - look.known
     read: dict[str, ir.Value] = {name: look.number(name) for name in MONEY if name in matches}
@@ -50,6 +53,7 @@ def doubts(look: Look) -> Iterator[Question]:
     if {"customer_id", "date", "amount"} <= matches.keys() and "columns.customer_id" not in look.given:
         yield from _sums_among_rows(look, numbers["amount"])
     yield from of_amounts
+    yield from _one_for_many(look)
 
 
 def counted(table: ibis.Table, mark: ir.StringColumn, text: ir.StringColumn) -> list[tuple[str, int, str]]:
@@ -92,13 +96,38 @@ def mostly_empty(contract: Contract, look: Look) -> Iterator[Question]:
         if not column.required or column.unless or ours in look.known or ours not in look.matches:
             continue
         filled, theirs = look.profiles[look.source(ours)].filled, look.source(ours)
-        if 0 < filled <= MOSTLY and not (column.kind == "money" and has_blanks):
+        if 0 < filled <= MOSTLY and not (column.kind == "money" and has_blanks) and _holds_money(look, ours):
             yield Question(
                 f"columns.{ours}",
                 f"{theirs!r} is empty in {fmt.share(1 - filled)} of the rows. Where it is filled on the first row of a "
                 "group alone, fill it down; else name the column all the same, and such rows are set aside",
                 (theirs,),
             )
+
+
+def _holds_money(look: Look, ours: str) -> bool:
+    """Whether there is an amount where a column is empty; else nothing is lost, as below the first line of an order."""
+    if ours == "amount" or "amount" not in look.matches:
+        return True
+    return count_of(look.table.filter(look.text(ours).isnull() & look.text("amount").notnull())) > 0
+
+
+def _one_for_many(look: Look) -> Iterator[Finding | Question]:
+    """An id with far more purchases than any other: everybody without an account, or a customer."""
+    theirs = look.source("customer_id") if "customer_id" in look.matches else ""
+    answer, seen = look.given.get("policies.missing_ids"), look.profiles.get(theirs)
+    if answer == KEEP or seen is None or seen.different < 2:
+        return
+    words = Policies().missing_ids
+    order = look.text("order_id") if "order_id" in look.matches else ibis.null("string")
+    rows = look.table.select(customer_id=without_words(read_id(look.text("customer_id")), words), order=order)
+    who, found = id_of_many(rows.drop_null("customer_id"))
+    if answer == SET_ASIDE and who:
+        yield Finding("policies.missing_ids", (*words, who), f"{who!r} is no customer, as you said")
+    elif who:
+        text = f"{who!r} in {theirs!r} has {found}. Does it stand for all guests, a till or a "
+        text += f"marketplace, so that its rows are {SET_ASIDE}, or is it a customer ({KEEP})?"
+        yield Question("policies.missing_ids", text, (SET_ASIDE, KEEP))
 
 
 def _another_id(look: Look) -> Iterator[Question]:

@@ -13,7 +13,7 @@ from crmlib import format as fmt
 from crmlib.data.cleaning.reading import moves_day, parse_moment, read_moment, read_text, within_calendar
 from crmlib.data.contracts.contract import Column
 from crmlib.data.engine import first_row, has_rows, most_frequent
-from crmlib.data.guessing.dates import DateGuess, guess_dates
+from crmlib.data.guessing.dates import DateGuess, guess_dates, unread_dates
 from crmlib.data.guessing.findings import Finding, Question
 from crmlib.data.policies import AS_WRITTEN
 
@@ -28,12 +28,18 @@ def guess_date_formats(
 ) -> Iterator[Finding | Question]:
     """One list of formats for all date columns; nothing is quoted of those that are personal."""
     dated = {c: theirs for c, theirs in here if c.kind == "date"}
-    if given.get("date_format") and dated:
-        yield Finding("date_format", tuple(given["date_format"]), "named by you")
-        return
     numeric = [name for name in dated.values() if table[name].type().is_numeric()]
     table = table.mutate(**{name: read_text(table[name]) for name in numeric})
     open_columns = stacked_texts(table, [theirs for column, theirs in dated.items() if not column.personal])
+    if given.get("date_format") and dated:
+        stated = tuple(given["date_format"])
+        named = [theirs for column, theirs in dated.items() if f"columns.{column.name}" in given]
+        if open_columns is not None and not named and (unread := unread_dates(open_columns.text, stated)):
+            name = next(f"{column.name}={theirs}" for column, theirs in dated.items())
+            cure = f"; or name the column all the same, and such rows are set aside: --column {name}"
+            yield Question("date_format", f"by {' and '.join(stated)}, {unread}{cure}")
+        yield Finding("date_format", stated, "named by you")
+        return
     guess = _guess(open_columns)
     formats = guess.formats if guess else ()
     if guess and guess.question:

@@ -14,14 +14,15 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data.cleaning.reading import parse_moment, read_text, within_calendar
-from crmlib.data.engine import first_row, has_rows, most_frequent
+from crmlib.data.engine import count_of, first_row, has_rows, most_frequent
 
 _DAYS = (
     *"%d/%m/%Y %m/%d/%Y %d.%m.%Y %m.%d.%Y %d-%m-%Y %m-%d-%Y %Y.%m.%d %Y%m%d".split(),
     *"%d/%m/%y %m/%d/%y %d.%m.%y %m.%d.%y %d-%m-%y %m-%d-%y %d-%b-%y %d-%b-%Y".split(),
-    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d%b%Y", "%Y年%m月%d日"),
 )
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+_TIMES = ("", *(sign + clock for sign in (" ", ", ", ":") for clock in _CLOCKS))  # ":" is how SAS writes it
 _PARTS = {"milli": 1e3, "micro": 1e6, "nano": 1e9}
 _NUMBERS = {
     "days since 1970-01-01": (5_000, 25_600),  # 1983 to 2040
@@ -29,9 +30,12 @@ _NUMBERS = {
     "unix": (5e8, 4e9),  # 1985 to 2096
     **{f"{part}seconds since 1970-01-01": (5e8 * n, 4e9 * n) for part, n in _PARTS.items()},
 }
-_DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S")
+_DAY_TIMES = (*(day + time for day in _DAYS for time in _TIMES), "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S")
 _NAMES = {"iso": "ISO 8601", "excel": "Excel's serial days", "unix": "seconds since 1970"}
-_PERIOD = re.compile(r"(?:19|20)\d\d\W?(?:[A-Za-z]{1,2}\d{1,2}|[01]?\d)")
+PERIOD = re.compile(  # a year alone, or with the number of a month, week or quarter, or the name of a month
+    r"(?:19|20)\d\d(?:\W?(?:[A-Za-z]{1,2})?\d{1,2})?|(?:[A-Za-z]{1,2}\W?)?\d{1,2}\W{1,2}(?:19|20)\d\d"
+    r"|(?i:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])(?:[A-Za-z]{0,6}\W?\d{2,4})?"
+)
 _WORD = re.compile(r"[^\W\d_]{3}")
 _SHOWN = 60  # signs of an example
 _MOST_SHAPES = 200
@@ -116,22 +120,32 @@ def _unread(unread: int, total: int, examples: Sequence[str]) -> DateGuess:
     """The question about dates that no known format reads."""
     shown = examples[0][:_SHOWN]
     text = f"{fmt.count(unread)} of {fmt.count(total)} dates cannot be read, such as {shown!r}; "
-    if _PERIOD.fullmatch(examples[0]):
+    if PERIOD.fullmatch(examples[0]):
         text += "if they are months, weeks or quarters, write the first day of each, as 2024-01-01; else "
     elif _WORD.search(examples[0]):
         text += "of months the English names are read, so write others as numbers; "
+    elif examples[0].isdecimal() and len(examples[0]) == len("240131"):
+        text += "if they are the year, month and day in two digits each: --date-format %y%m%d; else "
     elif examples[0].isdecimal():
         text += "if they count days, say from which day on: --date-format 'days since 2023-01-01'; else "
-    text += "empty what is no date, and say every format that occurs, as in --date-format %d/%m/%Y (under date_format "
-    text += "in a study)"
+    text += (
+        "empty what is no date, and say every format that occurs, as in --date-format %d/%m/%Y, which may be "
+    )
+    text += "repeated (under date_format in a study)"
     return DateGuess((), text, text)
 
 
-def unread_dates(column: ir.StringColumn) -> str:
-    """The question about a column that is named like a date but has no known format; empty if it has one."""
+def unread_dates(column: ir.StringColumn, formats: Sequence[str] = ()) -> str:
+    """The question about dates that these formats, or all known ones, do not read; empty if they do."""
     texts = column.name("text").as_table().filter(_.text.re_search("[1-9]"))
-    guess = guess_dates(texts.text) if has_rows(texts) else None
-    return guess.question if guess and not guess.readings else ""
+    if not has_rows(texts):
+        return ""
+    if formats:
+        unread = count_of(texts.filter(_date(texts.text, formats).isnull()))
+        guess = _other_formats(texts, DateGuess((*formats,), "", total=count_of(texts), unread=unread))
+    else:
+        guess = guess_dates(texts.text)
+    return "" if guess.readings else guess.question
 
 
 def _examples(texts: ibis.Table) -> list[str]:

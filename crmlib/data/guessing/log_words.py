@@ -12,6 +12,7 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data import vocabulary
+from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.words import NO, YES
 from crmlib.data.contracts import TRANSACTIONS
 from crmlib.data.contracts.contract import NONE, plain_name
@@ -31,6 +32,8 @@ _SINGLE_WORDS = {word for word in Policies().excluded_statuses if "_" not in wor
 _NO_SALE = _SINGLE_WORDS - {"test", "concept", "view", "click"}
 _YET_A_SALE = {"not", "no", "partially", "partial", "nicht", "non", "teilweise"}
 _OF_RETURNS = {"return", "returns", "returned", "refund", "refunds", "reversal", "retoure", "gutschrift"}
+_BACK = {f"_{word}_" for word in RETURN_WORDS}
+_OF_NO_SALE = {*_NO_SALE, "cancel", "cancellation", "test"}  # in the name of a column of yes and no
 # Codes and names under which tills, shops and ERP systems book what is no product.
 _LETTERS = ("m", "s", "d", "b")  # manual, samples, discount, bad debt
 _NO_PRODUCT = (
@@ -39,7 +42,7 @@ _NO_PRODUCT = (
     r"|deposit|pfand|porto|versand|versandkosten|trinkgeld|remise|spedizione|frete|env[ií]o|verzendkosten|frais de port"
     r"|(adjust|correct|dotcom|manual|adjustment|correction) (by|postage|adjustment|correction|entry|of)\b.*"
     r"|(shipping|delivery|postage|handling|service|bank|payment|transaction|gift ?wrap\w*) (fees?|costs?|charges?)"
-    r"|(gift|gutschein)[ _-]?(\d+.*|cards?|vouchers?|certificates?)|next day carriage"
+    r"|(gift|gutschein)[ _-]?(\d+.*|(cards?|vouchers?|certificates?)( .*)?)|next day carriage"
 )
 
 
@@ -50,11 +53,12 @@ def words_of(look: Look, amount: ir.NumericValue | None) -> Iterator[Finding | Q
     """
     sample, matches, given = look.sample, look.matches, look.given
     words = {name: _words(sample[name]) for name in sample.columns if sample[name].dtype != float}
-    few = {name: found for name, found in words.items() if 1 < len(found) <= _MOST_WORDS}
+    few = {name: found for name, found in words.items() if 0 < len(found) <= _MOST_WORDS}
     taken = {match.column for purpose, match in matches.items() if purpose != "returned"}
     free = {name: found for name, found in few.items() if name not in taken}
     if not {"status", "columns.status"} & {*matches, *given}:
         yield from _unnamed_states(free)
+    free = {name: found for name, found in free.items() if len(found) > 1}
     if amount is not None and "status" in matches and not {"refunded", "returned"} & matches.keys():
         yield from _returned_orders(look, few, amount)
     if amount is not None and given.get("columns.returned") != NONE:
@@ -72,9 +76,10 @@ def _unnamed_states(free: Mapping[str, set[str]]) -> Iterator[Finding | Question
     """A column of which every word is a state, or asked about where some are."""
     no_sale = {*spellings(tuple(_NO_SALE))} | {*spellings(("add_to_cart", "payment_error"))}
     for name, words in free.items():
-        if not words & no_sale:
+        marked = words & ({*YES} if _is_flag_of_no_sale(name) and words <= {*YES, *NO} else no_sale)
+        if not marked:
             continue
-        found = ", ".join(sorted(words & no_sale)[:3])
+        found = ", ".join(sorted(marked)[:3])
         if words <= _STATES | {*spellings(Policies().excluded_statuses)}:
             yield Finding("columns.status", name, f"by its content: it holds states such as {found}")
         else:
@@ -105,8 +110,26 @@ def _signs(look: Look, free: Mapping[str, set[str]], amount: ir.NumericValue) ->
         elif answer not in (None, NONE):
             yield Finding("columns.returned", name, f"{answer} is money back, as you said")
             if answer not in {*spellings(RETURN_WORDS), *YES}:
-                yield Finding("policies.return_words", (answer,), "named by you")
+                same = {answer} if answer in DEBIT_CREDIT else listened[name] - {*DEBIT_CREDIT, *YES}
+                yield Finding("policies.return_words", tuple(sorted(same)), "named by you")
         return
+
+
+def states_of(look: Look) -> Finding:
+    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
+    status, returned = look.text("status"), look.given.get("policies.excluded_statuses") == SET_ASIDE
+    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
+    states = sorted(words.to_pyarrow()["state"].to_pylist())
+    wordy = [state for state in states if says_no_sale(state)]
+    back = [state for state in states if returned and says_returned(state)]
+    refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
+    why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
+    why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
+    flags = YES if _is_flag_of_no_sale(look.source("status")) and {*states} <= {*YES, *NO} else []
+    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded, *flags)
+    counted = count_states(status, excluded)
+    listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
+    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
 
 
 def _returned_orders(look: Look, few: Mapping[str, set[str]], amount: ir.NumericValue) -> Iterator[Question]:
@@ -128,8 +151,18 @@ def says_returned(state: str) -> bool:
     >>> says_returned("shipped - returned to seller"), says_returned("partially returned")
     (True, False)
     """
-    words = set(re.findall(r"\w+", state))
-    return state not in REFUNDED and bool(words & {*RETURN_WORDS}) and not words & _YET_A_SALE
+    words = _parts(state)
+    joined = f"_{'_'.join(words)}_"
+    return state not in REFUNDED and any(word in joined for word in _BACK) and not _YET_A_SALE & {*words}
+
+
+def _is_flag_of_no_sale(name: str) -> bool:
+    """Whether a column of yes and no says by its name that the row is no sale, as `is_canceled`."""
+    return bool(_OF_NO_SALE & {*_parts(plain_name(name))})
+
+
+def _parts(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def says_no_sale(state: str) -> bool:
@@ -140,7 +173,7 @@ def says_no_sale(state: str) -> bool:
     >>> says_no_sale("cancelled by buyer"), says_no_sale("partially cancelled"), says_no_sale("cancelled")
     (True, False, False)
     """
-    words = set(re.findall(r"\w+", state.lower()))
+    words = {*_parts(state)}
     return len(words) > 1 and bool(words & _NO_SALE) and not words & _YET_A_SALE
 
 
@@ -150,7 +183,7 @@ def _back_words(name: str, words: set[str], returned: bool) -> set[str]:
     if words <= {*DEBIT_CREDIT} and not parts & _CARDS:
         return words
     flags = {*YES} if returned or (parts & _OF_RETURNS and words <= {*YES, *NO}) else set()
-    return words & {*spellings(RETURN_WORDS), *flags}
+    return words & {*spellings(RETURN_WORDS), *flags} | {*filter(says_returned, words)}
 
 
 def _above_zero(

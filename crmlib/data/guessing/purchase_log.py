@@ -12,16 +12,16 @@ from ibis import _
 
 from crmlib import format as fmt
 from crmlib.data import vocabulary
-from crmlib.data.cleaning.policy_counts import count_states
 from crmlib.data.cleaning.reading import DASH, SEPARATORS, currency_marks, marks_of
 from crmlib.data.contracts.contract import NONE, Column, plain_name
 from crmlib.data.currencies import codes_in_name, codes_of, common_currencies
 from crmlib.data.engine import count_of, first_row
+from crmlib.data.guessing.amounts import WHOLE, unit_in
 from crmlib.data.guessing.columns import MOSTLY, Look, Match, OwnGuesses, Profile
 from crmlib.data.guessing.content import MANY_UNREADABLE, counted, doubts, few_values, unread_amounts
 from crmlib.data.guessing.findings import CURRENCY_UNKNOWN, Finding, Question
-from crmlib.data.guessing.log_words import REFUNDED, SET_ASIDE, says_no_sale, says_returned, words_of
-from crmlib.data.policies import GROUPS, Policies, mostly_different
+from crmlib.data.guessing.log_words import states_of, words_of
+from crmlib.data.policies import GROUPS, mostly_different
 
 _EXPORTS = vocabulary.phrases("exports of shops")  # by columns that nobody else has together
 # Where an order's total is counted once, these columns are of its first line only.
@@ -29,9 +29,11 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers are unique; the column is there to find the duplicates
 _SMALL = 1_000
+_FEW_VALUES = 5  # or fewer are rather a type or a state
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = vocabulary.words("totals of orders")["names"]
+_WITHOUT_CENTS = vocabulary.words("codes of currencies")["without cents"]
 
 
 class PurchaseLogGuesses(OwnGuesses):
@@ -54,6 +56,8 @@ class PurchaseLogGuesses(OwnGuesses):
             return False  # an address or a comment
         if column.name == "discount" and 0 < profile.largest <= 1:
             return False  # a share, not money
+        if column.name == "order_id":  # a number may look like a day: then its name has to say what it is
+            return exact or max(profile.date, profile.decimals) < MOSTLY
         if column.name == "line_id":
             return profile.distinct > _NEARLY_ALL
         if column.name == "currency":
@@ -66,7 +70,7 @@ class PurchaseLogGuesses(OwnGuesses):
         """As for other tables; customer ids repeat, are no dates and have no decimals."""
         if column.name != "customer_id":
             return super().can_only_be(column, profile)
-        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and not few_values(profile)
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and profile.different > _FEW_VALUES
         is_id = profile.ids > MOSTLY and not profile.largest < _SMALL  # no word, and no age, rating or count
         return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
 
@@ -108,8 +112,9 @@ def _export(columns: Sequence[str]) -> str | None:
     return next((shop for shop, signs in _EXPORTS.items() if {*signs} <= {*columns}), None)
 
 
-def _orders(look: Look) -> Iterator[Finding]:
+def _orders(look: Look) -> Iterator[Finding | Question]:
     """The grain, and what the states of orders are."""
+    yield from _unnamed_orders(look)
     if {"order_id", "amount"} <= look.matches.keys():
         rows = look.table.select(order_id=look.text("order_id"), amount=look.number("amount"))
         grain = guess_grain(rows, look.source("amount"))
@@ -117,28 +122,30 @@ def _orders(look: Look) -> Iterator[Finding]:
         if grain.amount_is != "row":
             yield Finding("policies.amount_is", grain.amount_is, grain.evidence)
     if "status" in look.matches:
-        yield _states(look)
+        yield states_of(look)
 
 
-def _states(look: Look) -> Finding:
-    """The states that orders are in, and which of them are no sale; returned ones too if the user answered so."""
-    status, returned = look.text("status"), look.given.get("policies.excluded_statuses") == SET_ASIDE
-    words = status.lower().name("state").as_table().distinct().filter(_.state.notnull()).limit(1_000)
-    states = sorted(words.to_pyarrow()["state"].to_pylist())
-    wordy = [state for state in states if says_no_sale(state)]
-    back = [state for state in states if returned and says_returned(state)]
-    refunded = [s for s in states if s in REFUNDED and s not in back and "refunded" not in look.matches]
-    why = f"; among them, by a word in it: {', '.join(wordy)}" if wordy else ""
-    why += "; no column says how much was refunded, so refunded orders are set aside" if refunded else ""
-    excluded = (*Policies().excluded_statuses, *wordy, *back, *refunded)
-    counted = count_states(status, excluded)
-    listed = ", ".join(f"{row['state']} ({row['rows']:,}) {row['outcome']}" for row in counted)
-    return Finding("policies.excluded_statuses", excluded, f"states found: {listed}{why}")
+def _unnamed_orders(look: Look) -> Iterator[Question]:
+    """Where nothing names the orders, rows of one customer and moment that may each hold the total of one order."""
+    known = {*look.matches, *look.given}
+    if {"order_id", "columns.order_id"} & known or not {"customer_id", "date", "amount"} <= known:
+        return
+    ours, same = look.source("amount"), look.text("customer_id") + " " + look.text("date")
+    rows = look.table.mutate(order_id=same, amount=look.number("amount")).distinct()
+    if guess_grain(rows.select("order_id", "amount"), ours).amount_is != "row":
+        taken = {match.column for match in look.matches.values()}
+        text = f"nearly all rows of one customer and date have the same {ours!r}, which may be the total of an order "
+        text += (
+            f"and would count more than once: which column is the order? Answer {NONE} if each row was paid"
+        )
+        yield Question("columns.order_id", text, (*[n for n in look.sample.columns if n not in taken], NONE))
 
 
 def _money(look: Look) -> Iterator[Finding | Question]:
     """The currency, amounts that are none, and tax and shipping within the amount."""
-    yield _currency(look)
+    currency = _currency(look)
+    yield currency
+    yield from _cents(look, currency)
     yield from _unreadable(look)
     parts = [part for part in ("tax", "shipping") if part in look.matches]
     if not parts or "amount" not in look.matches:
@@ -175,6 +182,23 @@ def _currency(look: Look) -> Finding | Question:
     if len(possible) > 1:
         return Question("currency", f"{listed}: which currency is that?", possible)
     return Finding("currency", possible[0], listed)
+
+
+def _cents(look: Look, currency: Finding | Question) -> Iterator[Question]:
+    """Whole numbers of three digits and more in a currency with cents: they may be cents, as payment systems send."""
+    ours, code = _money_column(look), currency.value if isinstance(currency, Finding) else None
+    if ours is None or code in (None, *_WITHOUT_CENTS) or "amount_unit" in look.given:
+        return
+    theirs, number, text = look.source(ours), look.number(ours).abs(), look.text(ours)
+    signs = {"plain": text.re_search("^-?[0-9]+$"), "large": number >= 100, "uneven": number % 100 > 0}
+    shares = {name: sign.cast("float64").mean() for name, sign in signs.items()}
+    seen = first_row(look.table.filter(number > 0).agg(rows=_.count(), **shares, example=text.max()))
+    if not seen["rows"] or unit_in(theirs) or seen["plain"] < 1:
+        return
+    if seen["large"] > _ALIKE and seen["uneven"] > MOSTLY:
+        text = f"{theirs!r} holds nothing but whole numbers, such as {seen['example']}, and {code} has cents: are "
+        text += f"these cents, as payment systems send them, or {WHOLE} {code}?"
+        yield Question("amount_unit", text, ("cents", WHOLE))
 
 
 def _money_column(look: Look) -> str | None:

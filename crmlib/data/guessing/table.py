@@ -35,7 +35,7 @@ from crmlib.data.guessing.columns import (
 )
 from crmlib.data.guessing.content import faulty_ids, mostly_empty, unread_amounts
 from crmlib.data.guessing.date_columns import guess_date_formats, guess_timezone, stacked_texts
-from crmlib.data.guessing.dates import BOTH_WAYS, unread_dates
+from crmlib.data.guessing.dates import BOTH_WAYS, PERIOD, unread_dates
 from crmlib.data.guessing.findings import Finding, Guess, Question, findings_in, questions_in
 from crmlib.data.guessing.purchase_log import PurchaseLogGuesses
 from crmlib.data.guessing.text_format import detect_format
@@ -44,10 +44,6 @@ from crmlib.data.staging import scratch
 from crmlib.errors import DataError, did_you_mean
 
 _NESTED = r"\s*(?:\{.*\}|\[.*\])\s*$"  # objects and lists, as JSON and Python write them
-_PERIODS = re.compile(
-    r"(?:19|20)\d\d(?:\W?(?:[A-Za-z]{1,2})?\d{1,2})?"
-    r"|(?i:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])(?:[A-Za-z]{0,6}\W?\d{2,4})?"
-)
 _HOW_TO_OPEN = {
     "sheet": {"excel": "a workbook"},
     "delimiter": {"csv": "a text file"},
@@ -118,10 +114,11 @@ def guess_table(contract: Contract, source: str | Path, *, given: Mapping[str, A
     columns = [_finding(contract.column(name), match) for name, match in matches.items()]
     found = [finding for finding in findings_in(seen) if finding not in by_words]
     findings = [*opened.found, *columns, *_unused(contract, matches, there), *found, *further]
-    asked = [*opened.questions, *questions_in(seen), *questions_in(more)]
-    entries = {question.entry for question in asked}
-    asked += [_question(contract, name, look) for name in lacking if f"columns.{name}" not in entries]
-    return Guess(opened.place, tuple(findings), tuple(asked))
+    asked: dict[str, Question] = {}  # one about each entry
+    for question in (*opened.questions, *questions_in(seen), *questions_in(more)):
+        asked.setdefault(question.entry, question)
+    missing = [_question(contract, name, look, there) for name in lacking if f"columns.{name}" not in asked]
+    return Guess(opened.place, tuple(findings), (*asked.values(), *missing))
 
 
 def _without_sums(table: ibis.Table, here: list[tuple[Column, str]]) -> ibis.Table:
@@ -162,9 +159,9 @@ def _named(given: Mapping[str, Any], contract: Contract, own: Sequence[str]) -> 
     return {ours: Match(theirs, _BY_YOU) for ours, theirs in named.items()}
 
 
-def _question(contract: Contract, name: str, look: Look) -> Question:
+def _question(contract: Contract, name: str, look: Look, there: Sequence[str]) -> Question:
     """Ask for a required column; those whose names come near it are no answer by themselves, and stand first."""
-    near, purpose = near_names(contract, name, look.table.columns), contract.column(name).purpose
+    near, purpose = near_names(contract, name, there), contract.column(name).purpose
     if contract.column(name).kind == "date" and (parts := parts_of_date(look.profiles)):
         listed = ", ".join(f"the {part} in {theirs!r}" for part, theirs in parts.items())
         without = "" if "day" in parts else "; without a day, take the first one of the month or week"
@@ -174,10 +171,15 @@ def _question(contract: Contract, name: str, look: Look) -> Question:
     if contract.column(name).kind == "date" and len(wide) > 2:
         text = f"the columns {wide[0]!r}, {wide[1]!r} and others are named like days or months; turn the table, so that"
         return Question(f"columns.{name}", f"{text} each row holds one of them, its customer and its amount")
+    if contract.column(name).kind == "date":
+        near += [n for n, seen in look.profiles.items() if n not in near and PERIOD.fullmatch(seen.example)]
     causes = {theirs: _cause(contract, name, theirs, look) for theirs in near}
     unclear = [theirs for theirs, cause in causes.items() if not cause]
     doubts = [f"; {theirs!r}: {cause}" for theirs, cause in causes.items() if cause]
     doubts += [f"; {', '.join(map(repr, unclear))}: name or content speak against it"] if unclear else []
+    if name == "amount" and "unit_price" in look.matches:
+        doubts += [f"; answer {look.source('unit_price')} if each row is one piece at this price"]
+    doubts += [] if near else ["; if none does, add it to the file, or join the file that has it"]
     answers = (*near, *[name for name in look.profiles if name not in near])
     text = f"which column is the {name}? ({purpose}){''.join(doubts)}"
     return Question(f"columns.{name}", text, answers[:40])
@@ -188,7 +190,8 @@ def _cause(contract: Contract, name: str, theirs: str, look: Look) -> str:
     column, written = contract.column(name), look.table[theirs]
     if theirs not in look.profiles:
         return "it holds several values in a cell; export each of them as a column of its own"
-    if column.personal or not written.type().is_string() or not may_be_named(theirs, contract, name):
+    fits = may_be_named(theirs, contract, name) or PERIOD.fullmatch(look.profiles[theirs].example)
+    if column.personal or not written.type().is_string() or not fits:
         return ""
     if column.kind == "date":
         unread = unread_dates(written)
@@ -303,7 +306,7 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
     nested = {name: texts[name].str.match(_NESTED).dropna() for name in flat}
     sample = sample[[name for name in flat if nested[name].empty or not nested[name].all()]]
     dated = any(IS_DATE.match(name) and texts[name].str.match(IS_DATE).any() for name in flat)
-    if dated or all(_looks_like_data(name) for name in own):
+    if dated or all(map(_looks_like_data, own)) or any(map(_is_value, own)):
         raise DataError(
             f"the first line looks like data, not like a header ({', '.join(own[:5])}); add a header"
         )
@@ -311,8 +314,13 @@ def sample_of(table: ibis.Table, own: list[str]) -> pd.DataFrame:
 
 
 def _is_period(name: str) -> bool:
-    return bool(IS_DATE.match(name) or _PERIODS.fullmatch(name))
+    return bool(IS_DATE.match(name) or PERIOD.fullmatch(name))
 
 
 def _looks_like_data(name: str) -> bool:
     return not any(sign.isalpha() for sign in name) or name.startswith("column_")
+
+
+def _is_value(name: str) -> bool:
+    """Whether a name is a number such as no column goes by: one with decimals, or a long one that is no date."""
+    return bool(re.fullmatch(r"\d+[.,]\d+|\d{7,}", name) and not IS_DATE.match(name))

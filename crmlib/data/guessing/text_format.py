@@ -20,8 +20,11 @@ _WESTERN = "äöüßéèàô àâæçéèêëîïôùûüœ áéíñóúüç ã�
 _MOST_UNLIKE = 0.05  # of the words with such letters; more of them are no words of Western Europe
 _WORD = re.compile(r"(?:[A-Za-z]|[^\x00-\x7f\s])+")
 _LETTER = "A-Za-zÀ-ÖØ-öø-ÿŒœŠšŽžŸªº"
-# Signs between letters, a row of signs, bytes that are none, and a tilde on an o that Portuguese does not write.
-_ODD = re.compile(rf"[{_LETTER}][^{_LETTER}'’´`·–—]+[{_LETTER}]|[^\w\s“”‘’…–—€£·•]{{3}}|\ufffd|õ(?!e)")
+# Signs between letters, a row of signs, bytes that are none, a tilde on an o that Portuguese does not write, and what
+# Polish letters become: a small number behind a letter that is no metre, and two ligatures in a row.
+_ODD = re.compile(
+    rf"[{_LETTER}][^{_LETTER}'’´`·–—]+[{_LETTER}]|[^\w\s“”‘’…–—€£·•]{{3}}|\ufffd|õ(?!e)|[a-ln-z][³¹]|œæ"
+)
 # What exports are written in; the detector would also try what no shop uses.
 _ENCODINGS = (
     *"cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 iso8859_2 koi8_r".split(),

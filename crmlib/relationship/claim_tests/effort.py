@@ -61,7 +61,9 @@ def _people(data: ClaimData) -> pd.DataFrame:
     before["second"] = rows.worth.sum(where=(rows.age <= 0) & (rows.age > -HALF)).fill_null(0.0)
     since = rows.order.nunique(where=(rows.age > 0) & rows.counted)
     sums = {**before, "orders": since, "born": rows.age.min(where=rows.counted)}
-    found = fetch(rows.group_by("customer_id").agg(**sums).order_by("customer_id"))  # resamples go by the order
+    found = fetch(
+        rows.group_by("customer_id").agg(**sums).order_by("customer_id")
+    )  # resamples go by the order
     found = found[found["born"] <= -2 * HALF].astype({"customer_id": str})
     halves, value = (_log(found[["first", "second"]]), _log(found["first"] + found["second"]))
     agree = float(np.corrcoef(halves.to_numpy().T)[0, 1]) if len(found) > 2 else np.nan

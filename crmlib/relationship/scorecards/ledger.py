@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 
 from crmlib import format as fmt
 from crmlib.claims import Claim, Evidence, Kind
+from crmlib.data.files.contents import read_edited
 from crmlib.data.policies import Strict
 from crmlib.errors import StudyError
 from crmlib.findings import ASSOCIATED, CONTRADICTED, SUPPORTED, UNDECIDED, UNTESTED, Estimate, with_finding
@@ -85,7 +86,7 @@ class Entry(Strict):
 
 def read_claims(path: Path) -> list[Entry]:
     """The entries of a ledger's file, checked; StudyError names every fault, of an unknown figure the nearest."""
-    content = read_yaml(path.read_text(encoding="utf-8"), path.name)
+    content = read_yaml(read_edited(path), path.name)
     try:
         return TypeAdapter(list[Entry]).validate_python(content)
     except ValidationError as complaint:
@@ -190,10 +191,7 @@ def _as_evidence(entry: Entry, verdict: str) -> str:
 
 
 def _of_experiments(claim: Claim, facts: Facts, kind: str, outcome: str) -> dict[str, Any]:
-    """The mean effect of the randomised experiments of a kind, weighted by certainty.
-
-    On the share who buy; of profit, what a treated customer brings more than the control, less what the treatment cost.
-    """
+    """The mean effect of the randomised experiments of a kind, weighted by certainty; on profit net of their cost."""
     read = facts.experiments(kind, outcome)
     if reason := why_none(read):
         return {"verdict": UNTESTED, "why": reason}
