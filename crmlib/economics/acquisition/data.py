@@ -102,7 +102,8 @@ class AcquisitionData(FirmTables):
             return empty.astype({"month": "datetime64[us]"})
         rows = rows.mutate(month=rows.created.truncate("M"), week=(rows.created.day() - 1) // 7)
         reached = {name: rows[name].count() for name in STAGES}
-        found = fetch(rows.group_by(names).agg(leads=rows.count(), hours=rows.hours.sum(), **reached))
+        counts = rows.group_by(names).agg(leads=rows.count(), hours=rows.hours.sum(), **reached)
+        found = fetch(counts.order_by(names))  # resamples of weeks go by the order
         missing = [name for name in STAGES[:-1] if len(found) and not found[name].sum()]
         found[missing] = np.nan
         return found.assign(month=pd.to_datetime(found["month"]), channel=found["channel"].astype(str))

@@ -36,7 +36,7 @@ def resources_of(data: ClaimData, first: pd.Timestamp, last: pd.Timestamp) -> li
     table = rows.to_pandas()
     table = table.assign(month=pd.to_datetime(table.pop("date"))).astype({"capacity": float, "used": float})
     table = table[table["month"].between(first, last) & (table["capacity"] > 0)]
-    groups = [(str(name), some.set_index("month")) for name, some in table.groupby("resource")]
+    groups = [(str(name), some.set_index("month").sort_index()) for name, some in table.groupby("resource")]
     groups = [(name, some) for name, some in groups if len(some) >= MONTHS]
     return sorted(groups, key=lambda pair: -float(pair[1]["fixed_cost"].sum()))
 

@@ -27,7 +27,7 @@ def scores_of(study: Study, model: str) -> pd.DataFrame:
         return no_rows(_COLUMNS, "no table maturity_scores")
     rows = fetch(table).reindex(columns=["model", "date", *_COLUMNS.split()])
     rows = rows[rows["model"].astype(str).str.casefold() == model.casefold()]
-    rows = rows.sort_values("date", na_position="first")
+    rows = rows.sort_values(["date", "rater", "score"], na_position="first")
     rows = rows.dropna(subset=["score"]).drop_duplicates(["element", "rater"], keep="last")
     return rows[_COLUMNS.split()] if len(rows) else no_rows(_COLUMNS, f"no score of {model}")
 
