@@ -268,22 +268,17 @@ def test_a_prospect_goes_through_its_stages() -> None:
     )  # from the activation on, as the documents have it
 
 
-def test_an_advocate_recommended_or_would() -> None:
-    people = pd.DataFrame(
-        {"customer_id": ["a", "b", "c"], "joined": pd.to_datetime(["2024-01-01", "2024-02-10", "2024-01-01"]),
-         "referrer_id": [None, "a", None]}
-    )  # fmt: skip
-    asked = pd.DataFrame(
-        {
-            "customer_id": ["c", "b"],
-            "date": pd.Timestamp("2024-03-01"),
-            "question": "nps",
-            "score": [9.0, 6.0],
-        }
-    )
+def test_an_advocate_recommended_or_buys_and_would() -> None:
+    """Neither d nor e has bought: d brought b, e only says that it would bring somebody."""
+    people = pd.DataFrame({"customer_id": [*"abcde"], "referrer_id": [None, "d", None, None, None]})
+    people["joined"] = pd.to_datetime(["2024-01-01", "2024-02-10", *["2024-01-01"] * 3])
+    people.loc[people["customer_id"] == "c", "referrer_id"] = "a"
+    asked = pd.DataFrame({"customer_id": [*"cbe"], "question": "nps", "score": [9.0, 6.0, 10.0]})
+    asked["date"] = pd.Timestamp("2024-03-01")
     log = log_of(("a", "2024-01-10", 1), ("b", "2024-02-10", 1), ("c", "2024-01-10", 1))
     found = of(log, "2024-03-31", {"customers": people, "surveys": asked}).iloc[-1]
-    assert found.to_dict() == {"a": "advocate", "b": "unstable", "c": "advocate"}
+    assert found.drop("e").to_dict() == {"a": "advocate", "b": "unstable", "c": "advocate", "d": "advocate"}
+    assert found["e"] == "acquired"
 
 
 def test_what_a_model_knows_is_used_instead() -> None:

@@ -18,7 +18,7 @@ WRITTEN = ("offer", "reminder", "win-back")  # kinds of messages that ask for a 
 NEVER = -1000  # month of what has not happened
 _EPOCH = ibis.date(1970, 1, 1)
 _STAGES = ("created_month", "signed_up_month", "activated_month")
-_LATEST = ("lost_month", "contract_end_month", "advocate_month", "contact_month")
+_LATEST = ("lost_month", "contract_end_month", "recommended_month", "promoter_month", "contact_month")
 _FACTS = {
     **dict.fromkeys(("orders", "last_late", "first_day", "last_day", "spell_moves"), "int32"),
     **dict.fromkeys((*_STAGES, *_LATEST), "int16"),
@@ -128,10 +128,10 @@ def _others(
         rows = people.filter(people.joined < end)
         add(rows, "customer_id", "joined", "created_month", "signed_up_month")
         if "referrer_id" in rows.columns:
-            add(rows.filter(rows.referrer_id.notnull()), "referrer_id", "joined", "advocate_month")
+            add(rows.filter(rows.referrer_id.notnull()), "referrer_id", "joined", "recommended_month")
     if (surveys := of("surveys", "date", "question", "score")) is not None:
         likely = (surveys.question == "nps") & (surveys.score >= rules.thresholds["promoter_score"])
-        add(surveys.filter(likely & (surveys.date < end)), "customer_id", "date", "advocate_month")
+        add(surveys.filter(likely & (surveys.date < end)), "customer_id", "date", "promoter_month")
     if (contracts := of("subscriptions", "start")) is not None:
         found += _contracts(contracts, end)
     if (touches := of("touchpoints", "date", "kind", "direction")) is not None:

@@ -105,7 +105,8 @@ class Months:
             under_contract=running, contract_ended=~running & (rows.contract_end_month > rows.bought).fill_null(False),
             months_since_contact=rows.month - rows.contact_month, months_back=rows.month - came_back,
             won_back=rows.won if "won" in rows.columns else ibis.literal(False),
-            advocate=(rows.month - rows.advocate_month < int(limits["advocate_months"])).fill_null(False),
+            **{name: (rows.month - rows[f"{name}_month"] < int(limits["advocate_months"])).fill_null(False)
+               for name in ("recommended", "promoter")},
         )  # fmt: skip
         rows = rows.mutate(gone=self.rules.condition(self.rules.gone, rows))
         return rows.mutate(place=self.rules.place(rows))

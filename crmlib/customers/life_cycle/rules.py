@@ -23,7 +23,7 @@ from crmlib.errors import CrmError, did_you_mean
 
 FACTS = (
     "lead signed_up activated lost months_since_activated orders on_time months_silent overdue p_no_purchase "
-    "contact_margin under_contract contract_ended months_since_contact gone months_back won_back advocate"
+    "contact_margin under_contract contract_ended months_since_contact gone months_back won_back recommended promoter"
 ).split()
 STANDARD = Path(__file__).with_name("states.toml")
 _WORDS = ("when", "rule", "owner", "next")
