@@ -250,12 +250,22 @@ def test_plans_that_change_and_prices_that_change():
     log, _table = world(0, 60)
     found = crm.Growth(log, DAY, subscriptions=rows).plan_moves().set_index("move")
     assert found["price_change"].to_dict() == {"another plan, dearer": 20.0, "same plan, dearer": 2.0}
+    people = pd.DataFrame({"customer_id": ["a", "b"], "product_type": ["bank", "cloud"]})
+    by_type = crm.Growth(log, DAY, people, subscriptions=rows).plan_moves().set_index("product_type")
+    assert by_type.loc["bank", "changes"].tolist() == by_type.loc["all", "changes"].tolist() == [1, 1]
+    assert "cloud" not in by_type.index  # nothing of b's has changed
 
 
 def test_kinds_of_product_hold_every_customer_once():
     found = firm().products_held()
-    assert found["customers"].sum() == firm().values["lived"].sum()
-    assert found["brought"].is_monotonic_increasing
+    counts = found.groupby("product_type")["customers"].sum()
+    assert counts["all"] == firm().values["lived"].sum()
+    types = firm().known_customers["product_type"].nunique()
+    assert types > 1
+    assert len(counts) == 1 + types
+    assert counts.drop("all").sum() == counts["all"]  # every customer has one
+    assert np.allclose(found.groupby("product_type")["share"].sum(), 1.0)
+    assert found.loc[found["product_type"] == "all", "brought"].is_monotonic_increasing
 
 
 def test_the_loyalty_account_adds_up_and_most_rewards_are_for_what_is_bought_anyway():

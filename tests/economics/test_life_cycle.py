@@ -305,6 +305,11 @@ def test_hops_sweep_readings_and_pictures_agree_with_the_states(life) -> None:
     worth = life.values().set_index("state")["simulated"]
     assert hops.loc["latent", "gain"] == pytest.approx(worth["stable"] - worth["latent"])
     assert hops.loc["latent", "break_even"] == pytest.approx(1 / hops.loc["latent", "gain"])
+    effect = life.contact_effect("reminder")
+    assert effect.is_known == bool(np.isfinite(hops.loc["latent", "measured"]))
+    net = hops["measured"] * hops["gain"] - 1.0
+    pd.testing.assert_series_equal(hops["net_gain"], net, check_names=False)
+    assert hops.loc["stable", ["measured", "net_gain"]].isna().all()
     drawing = life.drawing()
     assert (
         drawing.drop_duplicates("state").set_index("state")["people"] == states[drawing["state"].unique()]

@@ -41,7 +41,7 @@ _RATES = ("late_gap_rate", "false_alarm_rate", "gone_chance")
 
 @dataclass(frozen=True)
 class State:
-    """One state: its name, its condition, the rule in words, its owner, and where customers go from it."""
+    """One state: its condition, rule in words and owner, where customers go from it, and the `message` that helps."""
 
     name: str
     when: str
@@ -49,6 +49,7 @@ class State:
     owner: str
     next: str
     also: tuple[str, ...] = ()
+    message: str = ""
 
     @property
     def moves(self) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ def _state(name: str, about: Mapping[str, Any], names: list[str]) -> State:
             raise CrmError(f"state {name!r} leads to {target!r}, which is no state of the reading; "
                            f"{did_you_mean(target, names)}")  # fmt: skip
     when, rule, owner, after = (str(about[word]) for word in _WORDS)
-    return State(name, when, rule, owner, after, tuple(about.get("also", ())))
+    return State(name, when, rule, owner, after, tuple(about.get("also", ())), str(about.get("message", "")))
 
 
 def _check_thresholds(limits: Mapping[str, Any]) -> None:

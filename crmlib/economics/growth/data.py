@@ -16,7 +16,7 @@ from crmlib.customers._log import fetch, with_ids_of
 from crmlib.data.sources import open_optional
 from crmlib.economics.firm import FirmTables
 
-NONE = "(none)"
+NONE, ALL_TYPES = "(none)", "all"
 USED, SELF, UNKNOWN = "used", "a customer who recommended themselves", "a referrer who is no customer"
 CYCLE, LATER = "a cycle: each was brought by the other", "a referrer who joined later"
 NO_DATE = "a date that is not known"
@@ -128,6 +128,13 @@ class GrowthData(FirmTables):
         if table is None:
             return pd.DataFrame({"customer_id": pd.Series(dtype=str)}).set_index("customer_id")
         return _by_customer(self._of_somebody(table).to_pandas().drop_duplicates("customer_id"))
+
+    def by_product_type(self, rows: pd.DataFrame, ids: Any) -> list[tuple[str, pd.DataFrame]]:
+        """All rows, and those of the customers (`ids`) of each product type, where several are noted."""
+        table = self.known_customers
+        noted = table["product_type"].dropna() if "product_type" in table else pd.Series(dtype=object)
+        kind = noted.astype(str).reindex(ids).to_numpy()
+        return [(ALL_TYPES, rows), *(rows.groupby(kind) if noted.nunique() > 1 else ())]
 
     @cached_property
     def joined(self) -> pd.Series:

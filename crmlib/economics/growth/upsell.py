@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -12,7 +13,7 @@ from ibis import _
 from crmlib.customers._log import fetch
 from crmlib.data.sources import lacking
 from crmlib.economics.growth import sentences
-from crmlib.economics.growth.data import GrowthData
+from crmlib.economics.growth.data import ALL_TYPES, GrowthData
 from crmlib.economics.growth.sequences import came_within
 from crmlib.findings import with_finding
 from crmlib.no_rows import no_rows
@@ -24,8 +25,8 @@ ALL = "all categories"
 _STEPS = {1: "up", 0: "same_rung", -1: "down"}
 _MOVES = f"category moves {' '.join(_STEPS.values())} net_up net_up_low net_up_high"
 _LADDER = "category rung customers went_up within_365 within_365_low within_365_high median_gap"
-_PLANS = "move changes share customers price_change"
-_HELD = "held customers share brought brought_low brought_high again"
+_PLANS = "product_type move changes share customers price_change"
+_HELD = "product_type held customers share brought brought_low brought_high again"
 
 
 def rungs(data: GrowthData) -> pd.DataFrame:
@@ -109,7 +110,10 @@ def entry_ladder(data: GrowthData) -> pd.DataFrame:
 
 
 def plan_moves(data: GrowthData) -> pd.DataFrame:
-    """What changed from one row of a contract to the next: `move`, `changes`, `customers`, mean `price_change`?"""
+    """What changed from one row of a contract to the next: `move`, `changes`, `customers`, mean `price_change`?
+
+    Of all customers, and of those of each `product_type`, where several are noted.
+    """
     if missing := lacking(subscriptions=data.subscriptions):
         return no_rows(_PLANS, missing)
     rows = data.of_table(data.subscriptions, "subscription_id", "start", "price_per_month", "plan")
@@ -123,19 +127,21 @@ def plan_moves(data: GrowthData) -> pd.DataFrame:
     kind = np.where(rows["earlier"] == rows["plan"], "same plan", "another plan")
     price = np.select([rows["rise"] > 0, rows["rise"] < 0], ["dearer", "cheaper"], "same price")
     moves = pd.Series(kind, index=rows.index) + ", " + price
-    table = rows.groupby(moves.rename("move")).agg(
-        changes=("rise", "size"), customers=("customer_id", "nunique"), price_change=("rise", "mean")
-    )
-    table = table.assign(share=table["changes"] / len(rows)).reset_index()
-    table = table.sort_values("changes", ascending=False, ignore_index=True)[_PLANS.split()]
-    return with_finding(table, sentences.plans_in_words)
+    sums = dict(changes=("rise", "size"), customers=("customer_id", "nunique"), price_change=("rise", "mean"))
+    found = []
+    for name, some in data.by_product_type(rows.assign(move=moves), rows["customer_id"].astype(str)):
+        table = some.groupby("move").agg(**sums).sort_values("changes", ascending=False).reset_index()
+        found.append(table.assign(product_type=name, share=table["changes"] / len(some)))
+    table = pd.concat(found, ignore_index=True)[_PLANS.split()]
+    return with_finding(table, _of_all, sentences.plans_in_words)
 
 
 def products_held(data: GrowthData) -> pd.DataFrame:
     """How many kinds of product did customers buy within `within_days`, and what did they bring?
 
-    By `held`: `customers`, their `share`, mean `brought` with an interval, and the share who came `again`. Who buys
-    more buys more kinds: it does not say that one kind more would bring as much.
+    By `held`, of all customers and of those of each `product_type`, where several are noted: `customers`, their
+    `share`, mean `brought` with an interval, and the share who came `again`. Who buys more buys more kinds: it does
+    not say that one kind more would bring as much.
     """
     if data.no_product:
         return no_rows(_HELD, data.no_product)
@@ -147,9 +153,20 @@ def products_held(data: GrowthData) -> pd.DataFrame:
     if table.empty:
         return no_rows(_HELD, f"no new customer is known for {data.within_days} days")
     named = table["kinds"].clip(upper=5).astype(int).astype(str).replace("5", "5 or more")
-    found = [
-        {"held": held, "customers": len(some), "share": len(some) / len(table), "again": some["again"].mean()}
-        | mean_with_ends("brought", some["worth"])
-        for held, some in table.groupby(named)
-    ]
-    return with_finding(pd.DataFrame(found)[_HELD.split()], sentences.held_in_words, data.within_days)
+    found = []
+    for name, people in data.by_product_type(table.assign(held=named), table.index):
+        for held, some in people.groupby("held"):
+            row = {
+                "product_type": name,
+                "held": held,
+                "customers": len(some),
+                "share": len(some) / len(people),
+            }
+            found.append(row | {"again": some["again"].mean()} | mean_with_ends("brought", some["worth"]))
+    table = pd.DataFrame(found)[_HELD.split()]
+    return with_finding(table, _of_all, sentences.held_in_words, data.within_days)
+
+
+def _of_all(table: pd.DataFrame, sentence: Callable[..., str], *about: Any) -> str:
+    """What a sentence says of all customers."""
+    return sentence(table[table["product_type"] == ALL_TYPES], *about)

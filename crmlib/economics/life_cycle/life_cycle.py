@@ -196,14 +196,16 @@ class LifeCycle(LifeCycleData):
         found = found[["state", "next_state", "people", "moved", "probability", "way"]]
         return with_finding(found, sentences.busiest_way)
 
-    @with_states(f"{_HOPS} break_even")
+    @with_states(f"{_HOPS} break_even measured net_gain")
     def hops(self, contact_cost: float | None = None) -> pd.DataFrame:
         """What does each small hop bring, how long does it take, and how many are lost on the way?
 
         One row per state with a next hop of its own: `state`, `next_hop`, `people` today, `hop_share` (who make it
         within a month), `lost_share` (who are given up, latent or terminated instead), `median_months` in the state,
         `gain` (value of the next hop less that of the state) and, with the money per contact, `break_even`: the share
-        of those contacted that must make the hop because of it.
+        of those contacted that must make the hop because of it. `measured`: the share who bought because of the state's
+        `message`, by the firm's experiments of that kind; `net_gain`: what a contact brings by it, less its cost.
+        Unknown without an experiment, for a log in which all were contacted shows no effect.
         """
         matrix, names = self.chain.matrix(), self.table.names
         value, stay = self.worth, self.dwell().set_index("state")["median_months"]
@@ -219,6 +221,10 @@ class LifeCycle(LifeCycleData):
             rows.append((*row, stay[state.name], gain))
         table = pd.DataFrame(rows, columns=_HOPS.split())
         table["break_even"] = (contact_cost or np.nan) / table["gain"].where(table["gain"] > 0)
+        messages = {state.name: state.message for state in self.table.states}
+        effects = {kind: policy.share_moved(self, kind) for kind in {*messages.values()}}
+        table["measured"] = [effects[messages[name]] for name in table["state"]]
+        table["net_gain"] = table["measured"] * table["gain"] - (contact_cost or np.nan)
         return with_finding(table, sentences.best_hop)
 
     @with_states(_PEOPLE)

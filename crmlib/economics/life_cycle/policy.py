@@ -28,21 +28,32 @@ LEFT_ALONE = "assumed: who is not contacted never buys again"
 _COLUMNS = "months_contacted chance value last_gain best basis"
 
 
+def _readout(life: LifeCycleData, kind: str, days: int) -> pd.Series | None:
+    """The firm's experiments of a kind together, read by the share who bought; None where there is none."""
+    known = {"days": days, "as_of": life.as_of, "margin": life.margin}
+    try:
+        outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
+    except DataError:  # no control, or no day of it: chapter 9 names the fault
+        return None
+    rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
+    read = read_experiments(rows.assign(experiment=kind), outcome="bought") if len(rows) else rows
+    return read.iloc[0] if len(read) else None
+
+
+def share_moved(life: LifeCycleData, kind: str, days: int = 30) -> float:
+    """Of those contacted by a message of a kind, the share who bought because of it; nan where it is not measured."""
+    row = None if not kind else _readout(life, kind, days)
+    return np.nan if row is None else float(row["difference"])
+
+
 def effect_of_contact(life: LifeCycleData, kind: str = "reminder", days: int = 30) -> Estimate:
     """By which share a message of a kind raises the chance to buy within so many days, by the firm's experiments.
 
     Not known where there is none: a log in which all were contacted, or none, cannot tell.
     """
-    known = {"days": days, "as_of": life.as_of, "margin": life.margin}
-    try:
-        outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
-    except DataError:  # no control, or no day of it: chapter 9 names the fault
+    row = _readout(life, kind, days)
+    if row is None or not row["control_mean"] > 0:
         return Estimate(None, "share")
-    rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
-    read = read_experiments(rows.assign(experiment=kind), outcome="bought") if len(rows) else rows
-    if not len(read) or not read["control_mean"].iloc[0] > 0:
-        return Estimate(None, "share")
-    row = read.iloc[0]
     value, low, high = (float(row[name] / row["control_mean"]) for name in ("difference", "low", "high"))
     return Estimate(value, "share", low, high, base=f"{fmt.count(row['treated'])} treated customers")
 
