@@ -336,14 +336,7 @@ def has_rows(rows: ibis.Table) -> bool:
 def most_frequent(
     rows: ibis.Table, name: str, value: ir.Value, most: int, **further: ir.Value
 ) -> list[dict[str, Any]]:
-    """Different values of an expression under `name`, with their `rows`, the most frequent first; no nulls.
-
-    Examples
-    --------
-    >>> log = frame_table({"state": ["paid", "open", "paid", None]})
-    >>> most_frequent(log, "state", log.state, 5)
-    [{'state': 'paid', 'rows': 2}, {'state': 'open', 'rows': 1}]
-    """
+    """DuckDB with a lock around every public method; frames no longer used are released, paths are literal."""
     counts = rows.group_by(**{name: value}).agg(rows=_.count(), **further)
     known = counts.filter(counts[name].notnull())
     return known.order_by(_.rows.desc(), name).limit(most).to_pyarrow().to_pylist()

@@ -259,7 +259,7 @@ class _DropoutCurve:
 
 
 def _log_mean(p: Array, weight: Array, rate: Array, v: Array) -> Array:
-    """log E[(1 − (1 + p·v)^−rate) / (p·rate·v)], shape (n_x, n_v)."""
+    """Either n purchases without dropout, or dropout at the n-th purchase; consecutive n by multiplying up."""
     v = np.maximum(v, 1e-300)[:, :, None]
     lost = -np.expm1(-rate[:, :, None] * np.log1p(p[:, None, :] * v))
     return np.log(np.einsum("ik,ijk->ij", weight / p, lost / v)) - np.log(rate)

@@ -279,7 +279,7 @@ def _read_iso(text: ir.StringColumn, timezone: str) -> ir.TimestampColumn:
 
 
 def _read_offset(text: ir.StringColumn, timezone: str) -> ir.TimestampValue:
-    """The moment of a text that ends with an offset or Z; null for others."""
+    """The pattern of a number between a currency and a power; T is a thousand only with a currency, as in TEUR."""
     offset = r" ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"
     if timezone == AS_WRITTEN:
         moment = text.re_replace(offset, "").try_cast("timestamp(6)")

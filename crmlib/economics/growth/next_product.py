@@ -132,10 +132,7 @@ def _first_hit(known: Bought, method: str, who: Any, new: Any) -> Array:
 
 
 def next_offers(data: GrowthData, tested: pd.DataFrame) -> pd.DataFrame:
-    """What to offer to whom who bought within a year: `customer_id, next_product, because, score`.
-
-    By the method that did better in `tested`, the answer of `next_product`; the highest scores first.
-    """
+    """Some customers at a time, with the score of each product that they lack; equal scores go by popularity."""
     if data.no_product:
         return no_rows(_OFFERS, data.no_product)
     pairs = _first_days(data)

@@ -222,8 +222,7 @@ class LifeCycle(LifeCycleData):
         table = pd.DataFrame(rows, columns=_HOPS.split())
         table["break_even"] = (contact_cost or np.nan) / table["gain"].where(table["gain"] > 0)
         messages = {state.name: state.message for state in self.table.states}
-        effects = {kind: policy.share_moved(self, kind) for kind in {*messages.values()}}
-        table["measured"] = [effects[messages[name]] for name in table["state"]]
+        table["measured"] = [policy.share_moved(self, messages[name]) for name in table["state"]]
         table["net_gain"] = table["measured"] * table["gain"] - (contact_cost or np.nan)
         return with_finding(table, sentences.best_hop)
 
