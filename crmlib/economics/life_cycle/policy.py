@@ -24,15 +24,15 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import Array
 
 FEWEST = 30  # customers as long silent, below which a chance to buy is not taken for known
+MONTH_DAYS = 30  # within which a hop is made
 LEFT_ALONE = "assumed: who is not contacted never buys again"
 _COLUMNS = "months_contacted chance value last_gain best basis"
 
 
 def _readout(life: LifeCycleData, kind: str, days: int) -> pd.Series | None:
     """The firm's experiments of a kind together, read by the share who bought; None where there is none."""
-    known = {"days": days, "as_of": life.as_of, "margin": life.margin}
     try:
-        outcomes = experiment_outcomes(life.transactions, life.experiments, **known)
+        outcomes = experiment_outcomes(life.transactions, life.experiments, days=days, as_of=life.as_of)
     except DataError:  # no control, or no day of it: chapter 9 names the fault
         return None
     rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
@@ -40,13 +40,13 @@ def _readout(life: LifeCycleData, kind: str, days: int) -> pd.Series | None:
     return read.iloc[0] if len(read) else None
 
 
-def share_moved(life: LifeCycleData, kind: str, days: int = 30) -> float:
+def share_moved(life: LifeCycleData, kind: str) -> float:
     """Of those contacted by a message of a kind, the share who bought because of it; nan where it is not measured."""
-    row = None if not kind else _readout(life, kind, days)
+    row = _readout(life, kind, MONTH_DAYS) if kind else None
     return np.nan if row is None else float(row["difference"])
 
 
-def effect_of_contact(life: LifeCycleData, kind: str = "reminder", days: int = 30) -> Estimate:
+def effect_of_contact(life: LifeCycleData, kind: str = "reminder", days: int = MONTH_DAYS) -> Estimate:
     """By which share a message of a kind raises the chance to buy within so many days, by the firm's experiments.
 
     Not known where there is none: a log in which all were contacted, or none, cannot tell.
