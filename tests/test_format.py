@@ -39,7 +39,7 @@ NOT_FOR_READERS = {
     ("runs.py", "%Y%m%dT%H%M%SZ"): "the id of a run",
     (
         "engine.py",
-        "; allowed: an amount such as 4GB or 500MB, or a share such as 50%",
+        "an amount such as 4GB or 500MB, or a share such as 50%",
     ): "as a setting is written",
     ("engine.py", ".0%"): "a setting",
 }

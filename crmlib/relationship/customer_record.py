@@ -140,8 +140,8 @@ def _why_not_kept(study: Study, at_risk: pd.DataFrame) -> str:
         return ""
     if study.has("customer_features"):
         return (
-            "they are learned from customer_features, and a later one may lack who has left, so that nobody could "
-            "look it up; those learned from the table subscriptions are kept"
+            "they are learned from a table of customers and who has left, and a later one may lack those, so that "
+            "nobody could look it up; those learned from contracts are kept"
         )
     return (
         "" if study.as_of_override is None else "the report is for an earlier day, and later ends are known"

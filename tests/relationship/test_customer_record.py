@@ -380,7 +380,7 @@ def test_chances_that_nobody_could_look_up_are_not_locked_and_the_reason_is_give
         }
     )
     studies = {
-        "a later one may lack who has left": crm.open_study("telco"),
+        "a later one may lack those": crm.open_study("telco"),
         "the report is for an earlier day": crm.open_study(
             firm(tmp_path, subscriptions=contracts).folder / "study.yaml", as_of="2024-11-30"
         ),

@@ -167,7 +167,7 @@ class Days:
     def _table(self, money: float, true: bool) -> Array:
         """Chance to bring at least so much, by rate (rows) and level."""
         if true:
-            apart = np.log(np.maximum(self.rates[:, None], 1e-300) * self.mean / money)  # some never buy
+            apart = np.log(np.maximum(self.rates[:, None] * self.mean / money, 1e-300))  # some never buy
             return np.clip(apart / self._apart[:, None] + 0.5, 0, 1)
         least = money / self.levels * (1 - 1e-9)
         short = np.array([np.searchsorted(sums, least) for sums in self._sums.T]) / _DRAWS

@@ -29,7 +29,7 @@ _AMOUNTS = ("amount", "unit_price", "quantity", "cost", "discount", "refunded", 
 _LINE_COLUMNS = ("product", "category", "quantity", "unit_price", "cost", "line_id")
 _NEARLY_ALL = 0.99  # of the line numbers are unique; the column is there to find the duplicates
 _SMALL = 1_000
-_FEW_VALUES = 5  # or fewer are rather a type or a state
+_FEW_VALUES, _SHORT = 5, 50  # or fewer are rather a type or a state; shorter files are not judged
 _ALIKE = 0.95  # of the orders with several lines state one amount on all of them
 _ENOUGH_ORDERS = 5  # with several lines; fewer prove nothing, unless the column's name says "total"
 _TOTALS = vocabulary.words("totals of orders")["names"]
@@ -70,7 +70,8 @@ class PurchaseLogGuesses(OwnGuesses):
         """As for other tables; customer ids repeat, are no dates and have no decimals."""
         if column.name != "customer_id":
             return super().can_only_be(column, profile)
-        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and profile.different > _FEW_VALUES
+        many = profile.rows < _SHORT or profile.different > max(_FEW_VALUES, profile.rows / _SMALL)
+        repeats = profile.filled > 0.5 and profile.distinct < 0.9 and many
         is_id = profile.ids > MOSTLY and not profile.largest < _SMALL  # no word, and no age, rating or count
         return repeats and is_id and profile.date < 0.1 and profile.decimals < 0.1
 
@@ -193,7 +194,7 @@ def _cents(look: Look, currency: Finding | Question) -> Iterator[Question]:
     signs = {"plain": text.re_search("^-?[0-9]+$"), "large": number >= 100, "uneven": number % 100 > 0}
     shares = {name: sign.cast("float64").mean() for name, sign in signs.items()}
     seen = first_row(look.table.filter(number > 0).agg(rows=_.count(), **shares, example=text.max()))
-    if not seen["rows"] or unit_in(theirs) or seen["plain"] < 1:
+    if not seen["rows"] or unit_in(theirs) or str(code).lower() in theirs.lower() or seen["plain"] < 1:
         return
     if seen["large"] > _ALIKE and seen["uneven"] > MOSTLY:
         text = f"{theirs!r} holds nothing but whole numbers, such as {seen['example']}, and {code} has cents: are "
