@@ -21,6 +21,7 @@ from crmlib.economics.life_cycle.values import (
 )
 from crmlib.errors import CrmError
 from crmlib.findings import Estimate
+from crmlib.no_rows import why_none
 from tests.customers.logs import cdnow_sample, log_of
 
 NAMES = ["a", "b", "gone"]
@@ -361,7 +362,8 @@ def test_no_complete_month_and_no_log_are_reported() -> None:
     ("options", "message"),
     [
         ({"months": 0}, "months is 0"),
-        ({"discount_rate": 0}, "discount_rate is 0"),
+        ({"discount_rate": -0.1}, "discount_rate is -0.1; give a rate per year from 0"),
+        ({"discount_rate": 0, "horizon_months": None}, "discount_rate is 0; give a rate per year above 0"),
         ({"horizon_months": 0}, "horizon_months is 0"),
         ({"margin": 2}, "margin is 2"),
     ],
@@ -369,6 +371,13 @@ def test_no_complete_month_and_no_log_are_reported() -> None:
 def test_parameters_out_of_range_are_refused(options: dict, message: str) -> None:
     with pytest.raises(CrmError, match=message):
         crm.LifeCycle(log_of(("a", "2024-01-10", 10)), "2024-03-31", **options)
+
+
+def test_values_are_sums_where_nothing_is_discounted(life) -> None:
+    free = replace(life, discount_rate=0.0, horizon_months=1)
+    found = free.values().set_index("state")
+    assert np.allclose(found["value"], found["money_each"])
+    assert "no end at a discount rate of 0" in why_none(free.contact_policy())
 
 
 @pytest.mark.parametrize(

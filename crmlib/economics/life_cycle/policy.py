@@ -87,6 +87,8 @@ def policy(
         `months_contacted`, the `value` of one who has just bought under this policy, `last_gain` (what contacting in
         the last of these months adds), `best`, `chance` (to buy in the month, falling with the silence) and `basis`.
     """
+    if not life.rate:
+        return no_rows(_COLUMNS, "what a customer will ever bring has no end at a discount rate of 0")
     chance, each, contacted = _by_silence(life)
     if not len(chance):
         return no_rows(_COLUMNS, f"no silence of a month is known of {FEWEST} customers")
