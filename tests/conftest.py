@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 
@@ -18,6 +19,15 @@ settings.register_profile(
     "reproducible", derandomize=True, deadline=None, max_examples=100 if THOROUGH else 25
 )
 settings.load_profile("reproducible")
+
+
+def pytest_configure(config: Any) -> None:
+    """Where every case runs, a number that the library could not compute (0/0, log of 0) fails the test.
+
+    Not every day, for a newer numpy than the locked one may warn of more.
+    """
+    if THOROUGH:
+        config.addinivalue_line("filterwarnings", "error::RuntimeWarning:crmlib")
 
 
 def pytest_collection_finish():

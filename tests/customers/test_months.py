@@ -1,5 +1,7 @@
 """The month in review, by hand and on CDNOW."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,6 +155,8 @@ def test_the_change_from_months_without_an_order_is_unknown_without_a_warning():
         {"customer_id": ["a", "b"], "amount": [10.0, 20.0], "date": ["2023-02-01", "2024-03-05"]}
     )
     review = month_review(log.assign(date=pd.to_datetime(log["date"])), as_of="2024-03-31")
-    found = review.of("revenue")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = review.of("revenue")
     assert found["found"].value == 20.0
     assert not found["change"].is_known
