@@ -55,11 +55,9 @@ class LifeCycleData(FirmTables):
         check_range("months", self.months, "a whole number from 1", least=1)
         endless = "a whole number from 1, or None for no end"
         check_range("horizon_months", self.horizon_months, endless, least=1)
-        above = 0.0 if self.horizon_months is None else -1e-12  # a sum without end needs discounting
-        where = "from" if above else "above"
-        check_range(
-            "discount_rate", self.discount_rate, f"a rate per year {where} 0, such as 0.10", above=above
-        )
+        if self.horizon_months is None:  # a sum without end needs discounting
+            check_range("discount_rate", self.discount_rate, "a rate per year above 0, such as 0.10", above=0)
+        check_range("discount_rate", self.discount_rate, "a rate per year from 0, such as 0.10", least=0)
 
     @cached_property
     def table(self) -> Rules:
