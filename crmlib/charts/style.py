@@ -55,7 +55,7 @@ SEGMENT_COLOURS: Mapping[str, str] = {
 }
 
 # What a picture can be saved as, and under what name each kind would keep the time.
-_DATES = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
+_DATES = {".svg": "Date", ".pdf": "CreationDate"}
 
 _LINES = [BLUE, ORANGE, TEAL, RED]
 
@@ -151,8 +151,12 @@ class Chart:
 
     def png(self) -> bytes:
         """The picture as PNG; the same data give the same bytes."""
-        picture = io.BytesIO()
-        self._write(picture, ".png")
+        drawn, picture = io.BytesIO(), io.BytesIO()
+        with house_style():
+            self.figure.savefig(drawn, format="rgba", dpi="figure")
+        whole = Image.frombuffer("RGBA", self.figure.canvas.get_width_height(), drawn.getbuffer())
+        few = whole.convert("RGB").quantize(128, dither=Image.Dither.NONE)  # a third as large
+        few.save(picture, "PNG", compress_level=8)
         return picture.getvalue()
 
     def save(self, path: str | Path) -> Path:
@@ -170,18 +174,14 @@ class Chart:
         """
         path = Path(path)
         ending = path.suffix.lower()
-        if ending not in _DATES:
-            raise CrmError(f"path is {path.name!r}; {did_you_mean(ending, _DATES)}")
-        self._write(path, ending)
+        if ending not in (".png", *_DATES):
+            raise CrmError(f"path is {path.name!r}; {did_you_mean(ending, ['.png', *_DATES])}")
+        if ending == ".png":
+            path.write_bytes(self.png())
+        else:
+            with house_style():
+                self.figure.savefig(path, dpi="figure", metadata={_DATES[ending]: None})
         return path
-
-    def _write(self, target: Path | io.BytesIO, ending: str) -> None:
-        drawn = io.BytesIO() if ending == ".png" else target
-        with house_style():
-            self.figure.savefig(drawn, format=ending[1:], dpi="figure", metadata={_DATES[ending]: None})
-        if drawn is not target:  # a third as large in 128 colours
-            few = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-            few.save(target, "PNG", optimize=True)
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

@@ -52,6 +52,15 @@ class SameSums(DuckDBCompiler):
     cancel each other.
     """
 
+    def translate(self, op: Any, *, params: Any) -> Any:
+        """Translate a query step by step; to merge its steps takes Ibis longer than the engine, which does it too."""
+        merged = ibis.options.sql.fuse_selects
+        ibis.options.sql.fuse_selects = False
+        try:
+            return super().translate(op, params=params)
+        finally:
+            ibis.options.sql.fuse_selects = merged
+
     def visit_Sum(self, op: Any, *, arg: Any, where: Any) -> Any:
         """Add up."""
         if not op.arg.dtype.is_floating():
@@ -336,7 +345,7 @@ def has_rows(rows: ibis.Table) -> bool:
 def most_frequent(
     rows: ibis.Table, name: str, value: ir.Value, most: int, **further: ir.Value
 ) -> list[dict[str, Any]]:
-    """DuckDB with a lock around every public method; frames no longer used are released, paths are literal."""
+    """The most frequent values of a column with their number of `rows`, the most frequent first."""
     counts = rows.group_by(**{name: value}).agg(rows=_.count(), **further)
     known = counts.filter(counts[name].notnull())
     return known.order_by(_.rows.desc(), name).limit(most).to_pyarrow().to_pylist()

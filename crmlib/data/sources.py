@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -260,7 +261,14 @@ def open_optional(table: Any) -> ibis.Table | None:
     if table is None or (isinstance(table, pd.DataFrame) and table.empty):
         return None
     rows = open_table(table)
-    return rows if has_rows(rows) else None
+    if isinstance(table, pd.DataFrame):
+        return rows
+    if rows.op() not in _filled:  # asked once as long as the table is held
+        _filled[rows.op()] = has_rows(rows)
+    return rows if _filled[rows.op()] else None
+
+
+_filled: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 def check_kinds(tables: Mapping[str, Any]) -> None:

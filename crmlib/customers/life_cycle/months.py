@@ -52,7 +52,7 @@ class Months:
 
     def with_rules(self, rules: Rules) -> Months:
         """The same persons under other rules; thresholds by which events are read stay as they were."""
-        other, stale = copy(self), {"moves"}
+        other, stale = copy(self), {"moves", "_places"}
         if rules.who_is_gone != self.rules.who_is_gone:
             stale.add("spans")
         if rules.thresholds["horizon_months"] != self.rules.thresholds["horizon_months"]:
@@ -133,6 +133,16 @@ class Months:
             (_.began <= _.month) & (_.until >= _.month)
         )
         return self.at(rows).filter(_.place.notnull())
+
+    def places(self, month: int) -> ibis.Table:
+        """Persons and the `place` of their state at the end of a month; kept, for several questions ask for it."""
+        if month not in self._places:
+            self._places[month] = self.of_month(month).select("person", "place").cache()
+        return self._places[month]
+
+    @cached_property
+    def _places(self) -> dict[int, ibis.Table]:
+        return {}
 
     @property
     def panel(self) -> ibis.Table:

@@ -66,7 +66,7 @@ def start_of_check(life: LifeCycleData) -> int | None:
 def brought_since(life: LifeCycleData, cut: int, groups: pd.DataFrame | None = None) -> pd.DataFrame:
     """What people of each state and `group` at the end of a month brought since: `place`, `people`, `happened`."""
     later = life.data.events.filter(_.month > cut).group_by("person").agg(money=_[life.money].sum())
-    rows = life.data.of_month(cut).select("person", "place").left_join(later, "person")
+    rows = life.data.places(cut).left_join(later, "person")
     rows = rows.mutate(money=rows.money.fill_null(0.0))
     own = ["place"] if groups is None else ["group", "place"]
     rows = rows if groups is None else rows.inner_join(ibis.memtable(groups), "person")

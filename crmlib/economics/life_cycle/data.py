@@ -18,10 +18,12 @@ from crmlib.customers._log import fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
 from crmlib.customers.life_cycle.rules import Rules, read_rules
+from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import lacking
 from crmlib.economics.firm import FirmTables
 from crmlib.economics.life_cycle.moves import Chain, chain
 from crmlib.economics.life_cycle.values import LONGEST_MONTHS, simulated_values
+from crmlib.errors import DataError
 from crmlib.no_rows import unless
 
 PROSPECTS = ("prospect", "new prospect", "acquired", "activated", "activated but not bought", "given up")
@@ -139,6 +141,20 @@ class LifeCycleData(FirmTables):
         """Whether anybody is known before the first purchase."""
         names = [name for name in self.table.names if name in PROSPECTS]
         return not self.missing and bool((self.counts[names] > 0).any(axis=None))
+
+    def outcomes(self, days: int) -> pd.DataFrame:
+        """What those in the firm's experiments bought within so many days; without rows where they cannot be read."""
+        if days not in self._outcomes:
+            try:
+                read = experiment_outcomes(self.transactions, self.experiments, days=days, as_of=self.as_of)
+            except DataError:  # no control, or no day of it: chapter 9 names the fault
+                read = pd.DataFrame()
+            self._outcomes[days] = read
+        return self._outcomes[days]
+
+    @cached_property
+    def _outcomes(self) -> dict[int, pd.DataFrame]:
+        return {}
 
     @cached_property
     def simulated(self) -> pd.DataFrame:

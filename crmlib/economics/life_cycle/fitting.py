@@ -157,7 +157,7 @@ def _groups(life: LifeCycleData, by: str, month: int) -> pd.DataFrame | None:
     else:
         return None
     found = found.dropna()
-    there = fetch(life.data.of_month(month).select("person"))["person"]
+    there = fetch(life.data.places(month).select("person"))["person"]
     sizes = found.loc[found["person"].isin(there), "group"].value_counts()
     large = sizes.index[sizes >= FEWEST]
     found["group"] = found["group"].where(found["group"].isin(large), "other")

@@ -12,29 +12,24 @@ from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
 from crmlib.customers._log import fetch
-from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import open_optional
 from crmlib.economics.experiments import read_experiments
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.data import LifeCycleData, with_states
 from crmlib.economics.life_cycle.values import contact_policy
-from crmlib.errors import DataError
 from crmlib.findings import Estimate, with_finding
 from crmlib.no_rows import no_rows
 from crmlib.statistics import Array
 
-FEWEST = 30  # customers as long silent, below which a chance to buy is not taken for known
 MONTH_DAYS = 30  # within which a hop is made
+FEWEST = 30  # customers as long silent, below which a chance to buy is not taken for known
 LEFT_ALONE = "assumed: who is not contacted never buys again"
 _COLUMNS = "months_contacted chance value last_gain best basis"
 
 
 def _readout(life: LifeCycleData, kind: str, days: int) -> pd.Series | None:
     """The firm's experiments of a kind together, read by the share who bought; None where there is none."""
-    try:
-        outcomes = experiment_outcomes(life.transactions, life.experiments, days=days, as_of=life.as_of)
-    except DataError:  # no control, or no day of it: chapter 9 names the fault
-        return None
+    outcomes = life.outcomes(days)
     rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
     read = read_experiments(rows.assign(experiment=kind), outcome="bought") if len(rows) else rows
     return read.iloc[0] if len(read) else None
