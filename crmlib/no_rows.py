@@ -38,13 +38,19 @@ class NoRows(ResultFrame):
 def no_rows(columns: str | Iterable[str], reason: str) -> NoRows:
     """A frame with these columns, named one by one or in a text with blanks between, and no row.
 
+    A name that ends in ± has the ends of its interval beside it.
+
     Examples
     --------
-    >>> no_rows("month churn", "no table subscriptions").tail(12).round(2)
+    >>> no_rows("month churn±", "no table subscriptions").tail(12).round(2)
     Not measured: no table subscriptions.
+    >>> [*no_rows("month churn±", "")]
+    ['month', 'churn', 'churn_low', 'churn_high']
     """
     names = columns.split() if isinstance(columns, str) else list(columns)
-    found = NoRows(columns=names, dtype=float)
+    parts = [("", "_low", "_high") if name.endswith("±") else ("",) for name in names]
+    whole = [name.rstrip("±") + end for name, ends in zip(names, parts, strict=True) for end in ends]
+    found = NoRows(columns=whole, dtype=float)
     found.reason = reason
     return found
 

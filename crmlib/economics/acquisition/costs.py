@@ -26,10 +26,10 @@ from crmlib.no_rows import no_rows
 PAID = "paid channels"
 FEW = 30  # customers below which a channel is not ranked
 _UNIT_COSTS = (
-    "channel spent impressions clicks leads trials cpm cpc cpl cpa ctr close_rate median_days roi_per_lead "
+    "channel spent impressions clicks leads trials cpm± cpc± ctr± cpl± cpa± close_rate± median_days roi_per_lead "
     "brought_per_money brought_per_hour remark"
 )
-_CAC = "channel customers spent wages cac_spend cac lag_days remark"
+_CAC = "channel customers spent wages lag_days cac_spend± cac± remark"
 
 
 def lagged_spend(data: AcquisitionData) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from crmlib.rankings import rank_correlation
 from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
 REACHED = ("leads", *STAGES)
-_FUNNEL = "impressions clicks leads interested considered activated won lost open close_rate median_days"
+_FUNNEL = "impressions clicks leads interested considered activated won lost open close_rate± median_days customers_before complete"
 _NO_LEADS = "no table leads, or no prospect in it"
 RESAMPLES = 200  # of weeks or months
 LIFE_DAYS = 360  # within which what a customer brings counts here
@@ -78,7 +78,7 @@ def leaks(data: AcquisitionData) -> pd.DataFrame:
     rows = rows[(rows["month"] + pd.offsets.MonthEnd(0) <= last) & (rows["days"] >= 0)]
     if rows.empty:
         why = f"no month of prospects is {data.close_days} days old"
-        return no_rows("step entered lost share_lost leak", why)
+        return no_rows("step entered lost won_of_those share_lost± leak±", why)
     reached = [name for name in REACHED if rows[name].notna().all()]
     weeks = rows.groupby(["month", "week"])[reached].sum().to_numpy(float)
     drawn = [np.ones(len(weeks)), *bootstrap_weights(len(weeks), RESAMPLES, 0, poisson=True)]
@@ -106,7 +106,7 @@ def _word(stage: str) -> str:
 def rivals(data: AcquisitionData) -> pd.DataFrame:
     """What do customers won from rivals cost beside others: days, hours and money per win?"""
     rows = data.closing[data.closing["days"] >= 0]
-    names = "origin leads won close_rate median_days hours_per_win cost_per_win"
+    names = "origin leads won close_rate± median_days hours_per_win± cost_per_win±"
     if rows.empty or not rows["rival"].any():
         why = _NO_LEADS if rows.empty else "no prospect with the rival who served it (won_from)"
         return no_rows(names, why)
@@ -171,7 +171,7 @@ def traffic(data: AcquisitionData) -> pd.DataFrame:
     table["brought_per_visit"] = per_visit = table["brought"] / table["visits"].where(table["visits"] > 0)
     agreement = rank_correlation(table["visits"], per_visit.fillna(0)) if len(table) > 2 else np.nan
     drawn = _shares_drawn(data, table["channel"].tolist(), np.array(each))
-    low, high = percentile_interval(drawn, level=1 - 0.05 / len(table))  # the largest of so many is told
+    low, high = percentile_interval(drawn, level=1 - 0.05 / len(table))  # the largest of so many is named
     table = table.assign(low=low, high=high).sort_values("visits", ascending=False, ignore_index=True)
     return with_finding(table.drop(columns=["low", "high"]), sentences.visits_in_words, table, agreement)
 
@@ -245,7 +245,7 @@ def followed(data: AcquisitionData) -> pd.DataFrame:
     """What became of the prospects of each quarter: share won, revenue and contribution so far, per prospect?"""
     names = "cohort leads won open close_rate"
     if data.closing.empty:
-        return no_rows(f"{names} revenue brought brought_per_lead", _NO_LEADS)
+        return no_rows(f"{names}± revenue brought brought_per_lead", _NO_LEADS)
     brought = data.rows.group_by("customer_id").agg(revenue=_.amount.sum(), brought=_.worth.sum())
     # A customer is one prospect, the earliest that was won.
     joined = data.won_prospects.agg(created=_.created.min()).inner_join(brought, "customer_id")

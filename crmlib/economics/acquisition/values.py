@@ -17,7 +17,7 @@ from crmlib.economics.acquisition.data import AGE_DAYS, ALL, AcquisitionData
 from crmlib.economics.acquisition.ratios import ratio
 from crmlib.errors import CrmError
 from crmlib.findings import MET, NOT_MET, with_finding
-from crmlib.no_rows import no_rows
+from crmlib.no_rows import no_rows, why_none
 from crmlib.statistics import normal_quantile, with_ends
 
 AGES = (0, 30, 60, 90, 180, 360, 720)  # days of the table
@@ -212,6 +212,12 @@ def value_curve(data: AcquisitionData) -> pd.DataFrame:
     return with_finding(found[found["customers"] > 0], sentences.earned_back, curve.reaches(cac), cac)
 
 
+_TARGETS = (
+    "channel customers observed_days brought to_come cac ratio± ltv± ratio_verdict payback "
+    "adjusted± payback_verdict conflict"
+)
+
+
 def targets(data: AcquisitionData, to_come: pd.Series | None = None) -> pd.DataFrame:
     """Is LTV three times CAC, and is CAC earned back within 12 months?
 
@@ -222,7 +228,7 @@ def targets(data: AcquisitionData, to_come: pd.Series | None = None) -> pd.DataF
     """
     costs = acquisition_cost(data)
     if costs.empty:
-        return costs
+        return no_rows(_TARGETS, why_none(costs))
     about, reach, found = costs.dropna(subset=["cac"]).set_index("channel"), normal_quantile(0.95), []
     modelled = to_come is not None and len(to_come) > 0
     for name, money, acquired in groups_of(data, "channel"):
@@ -258,6 +264,8 @@ def targets(data: AcquisitionData, to_come: pd.Series | None = None) -> pd.DataF
             | {"adjusted_high": months[1], "payback_verdict": verdicts[1]}
             | {"conflict": {*verdicts} == {MET, NOT_MET}}
         )
+    if not found:
+        return no_rows(_TARGETS, "the cost per customer is known of no channel")
     return with_finding(pd.DataFrame(found), sentences.targets_in_words)
 
 
