@@ -65,7 +65,7 @@ def axe(browser):
 
 @pytest.fixture(scope="module")
 def pages(published, suite, tmp_path_factory):
-    """Every page that a run can have: chapters, the index, a failure."""
+    """Every page that a run can have: chapters, the index, a failure; and reports made before, in CRMLIB_REPORTS."""
     project = published.copy(tmp_path_factory.mktemp("pages") / "project")
     failed = project.crm("report", "tiny", "--set", "02.how=raises", "--set", f"02.say={HOSTILE[0]}")
     found = [*project.latest.glob("*.html"), failed.folder / "failure.html", failed.folder / "index.html"]
@@ -78,7 +78,10 @@ def pages(published, suite, tmp_path_factory):
         "failure.html",
         "glossary.html",
     }
-    return found + suite
+    before = os.environ.get("CRMLIB_REPORTS")
+    made = sorted(Path(before).glob("*/latest/*.html")) if before else []
+    assert bool(made) == bool(before), f"no reports in {before}"
+    return found + suite + made
 
 
 @pytest.fixture(scope="module")
@@ -316,9 +319,11 @@ def test_two_words_judge_a_chapter_and_no_colour_alone(tmp_path, published):
 
 def test_every_link_of_every_page_leads_to_a_file_that_is_there(pages):
     for page in pages:
-        for link in re.findall(r'href="([^"#]+)"', page.read_text()):
+        for link, place in re.findall(r'href="([^"#]*)#?([^"]*)"', page.read_text()):
             if not link.startswith("data:"):
-                assert (page.parent / link).is_file(), (page, link)
+                there = page.parent / link if link else page
+                assert there.is_file(), (page, link)
+                assert not place or f'id="{place}"' in there.read_text(), (page, link, place)
 
 
 def test_every_table_is_a_csv_and_a_parquet_and_page_one_names_each(suite):
