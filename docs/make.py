@@ -53,10 +53,10 @@ def main() -> None:
     shown = {name: (f"{name}.png", alt) for name, alt in drawn.items()} | charts_of_report()
     used = chapters()
     pages = {"crmlib": crm.__all__, "crmlib.charts": charts.__all__}
-    told: set[str] = set()  # results that have been described
+    described: set[str] = set()  # results that have been described
     for package, names in pages.items():
         for name in names:
-            text = reference(package, name, shown, drawn, used, told)
+            text = reference(package, name, shown, drawn, used, described)
             (REFERENCE / f"{short(package, name)}.rst").write_text(text, encoding="utf-8")
     (REFERENCE / "index.rst").write_text(contents(), encoding="utf-8")
     (HERE / "gallery.rst").write_text(gallery(shown), encoding="utf-8")
@@ -138,7 +138,7 @@ def reference(
     shown: dict[str, tuple[str, str]],
     drawn: dict[str, str],
     used: dict[str, list[str]],
-    told: set[str],
+    described: set[str],
 ) -> str:
     """The page of a public name, from its docstring; with that of what it returns, where that is ours."""
     thing, title = getattr(sys.modules[package], name), f"crm.{short(package, name)}"
@@ -151,10 +151,10 @@ def reference(
         parts += [".. rubric:: What the example draws", picture(f"{name}.png", drawn[name])]
     if result := returned(thing):
         where = f"{result.__module__}.{result.__qualname__}"
-        if where in told or result.__name__ in crm.__all__:
+        if where in described or result.__name__ in crm.__all__:
             parts.append(f"It returns a :py:class:`~{where}`.")
         else:
-            told.add(where)
+            described.add(where)
             parts += [".. rubric:: What it returns", directive(result.__module__, result.__name__, result)]
     if in_chapters := used.get(short(package, name)):
         links = ", ".join(f'<a href="../report/{one}.html">{one}</a>' for one in sorted(in_chapters))

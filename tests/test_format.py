@@ -112,7 +112,7 @@ def front_page(metrics: dict[str, Any]) -> str:
 
 
 def test_a_card_that_its_chapter_refuses_shows_no_figure():
-    about = {"label": "to come", "value": 244402.0, "unit": "money", "currency": "EUR", "ruler": "BG/NBD"}
+    about = {"label": "to come", "value": 244402.0, "unit": "money", "currency": "EUR", "rule": "BG/NBD"}
     about |= dict.fromkeys(("change", "change_low", "change_high"))
     about |= {"page_one": 5, "base": "", "low": 1.0, "high": 2.0, "level": 0.8}
     made = {

@@ -45,16 +45,16 @@ def test_every_figure_says_what_it_is(key):
         "quantity",
         "base",
         "window",
-        "ruler",
+        "rule",
         "unit",
     }
-    assert all(about[name] for name in about if name != "ruler")
+    assert all(about[name] for name in about if name != "rule")
     assert about["notebook"] in {one.name for one in read_notebooks(NOTEBOOKS)}
     assert about.get("page_one", 1) in range(1, 6)
 
 
 def test_no_two_figures_have_one_label_or_one_meaning():
-    texts = [tuple(one[name] for name in ("quantity", "base", "window", "ruler")) for one in FIGURES.values()]
+    texts = [tuple(one[name] for name in ("quantity", "base", "window", "rule")) for one in FIGURES.values()]
     assert len(set(texts)) == len(texts)
     assert len({one["label"] for one in FIGURES.values()}) == len(FIGURES)
 

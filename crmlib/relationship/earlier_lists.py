@@ -14,7 +14,7 @@ from crmlib.findings import SUPPORTED
 from crmlib.no_rows import no_rows, why_none
 
 WINDOW_DAYS = 30  # after the day of a list, in which a purchase counts
-COLUMNS = "rule assigned customers done left_out treated_mean control_mean difference low high told".split()
+COLUMNS = "rule assigned customers done left_out treated_mean control_mean difference low high result".split()
 
 
 def lists_read_out(
@@ -38,7 +38,7 @@ def lists_read_out(
     DataFrame
         By `rule`, with the day of its last list `assigned`: `customers` of all its lists, `done`, `left_out`; where as
         many lists are over as were planned before the first of them, the shares who bought within 30 days
-        (`treated_mean`, `control_mean`) and their `difference` with its interval; `told`, all of it in a sentence.
+        (`treated_mean`, `control_mean`) and their `difference` with its interval; `result`, all of it in a sentence.
         All who were not left out count as treated, whether or not anybody acted: chance chose them.
     """
     if not len(lists):
@@ -59,9 +59,11 @@ def lists_read_out(
         measured = [float("nan")] * 5
         wanted, had = int(mine["runs"].iloc[0]), mine["assigned"].nunique()
         if not wanted:
-            result = "nobody was left out by chance, so what they changed cannot be told"
+            result = "nobody was left out by chance, so what they changed is not known"
         elif had < wanted or read is None:
-            result = f"what they changed can be told after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
+            result = (
+                f"what they changed is known after {fmt.plural(wanted, 'list')}, each {WINDOW_DAYS} days old"
+            )
         else:
             names = ["treated_mean", "control_mean", "difference", "low", "high"]
             measured = [float(read[name]) for name in names]

@@ -110,7 +110,7 @@ def outlook(study: Study, *, horizon_months: int = 3) -> Outlook:
     sentences += [record_of(record, horizon).sentence for horizon in ("month", "quarter")]
     sentences += [_not_counted(late, "made when their target was over")]
     sentences += [_not_counted(other, "in another currency"), *customers.sentences]
-    opening = () if why_none(lists) else tuple(lists["told"])
+    opening = () if why_none(lists) else tuple(lists["result"])
     return Outlook(forecasts, fresh, record, lists, customers, opening, tuple(filter(None, sentences)))
 
 
@@ -135,7 +135,7 @@ def _expected(forecasts: pd.DataFrame, currency: str) -> str:
     revenue = fmt.money(row["forecast"], currency)
     text = f"{fmt.month(row['target'])} is expected to bring {revenue} of revenue"
     if not fmt.is_known(row["low"]):
-        return f"{text}; how far it may be off cannot be told from so few months."
+        return f"{text}; so few months cannot show how far it may be off."
     return f"{text} ({fmt.interval(row['low'], row['high'], 'money', currency)}, {fmt.share(LEVEL)} band)."
 
 

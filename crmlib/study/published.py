@@ -74,14 +74,14 @@ def figures_of(made: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     Examples
     --------
-    >>> figures = {"sales": {"ruler": "", "unit": "money"}, "forecast": {"ruler": "BG/NBD", "unit": "money"}}
+    >>> figures = {"sales": {"rule": "", "unit": "money"}, "forecast": {"rule": "BG/NBD", "unit": "money"}}
     >>> made = {"figures": figures, "figure": "do not use", "headline": "Not usable: BG/NBD."}
     >>> [figure["refused"] for figure in figures_of(made).values()]
     ['', 'Not usable: BG/NBD.']
     """
     why = made["headline"] if made.get("figure") == REFUSE else ""
     return {
-        key: figure | {"refused": why if figure.get("ruler") and figure["unit"] != "text" else ""}
+        key: figure | {"refused": why if figure.get("rule") and figure["unit"] != "text" else ""}
         for key, figure in made["figures"].items()
     }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # the runner reads figures without them
     from crmlib.charts.style import Chart
 
 FIGURES = tomllib.loads(Path(__file__).with_name("figures.toml").read_text(encoding="utf-8"))
-_TEXTS = ("label", "quantity", "base", "window", "ruler")
+_TEXTS = ("label", "quantity", "base", "window", "rule")
 
 
 @dataclass

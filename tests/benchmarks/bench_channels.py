@@ -261,7 +261,7 @@ def show_costs(found: pd.DataFrame) -> bool:
     known = found[found["true"].notna() & found["marginal_cac_low"].notna()]
     inside = (known["marginal_cac_low"] <= known["true"]) & (known["true"] <= known["marginal_cac_high"])
     print(
-        "\n| response to spend, assists | seeds × channels | truth within | no upper end | told |\n"
+        "\n| response to spend, assists | seeds × channels | truth within | no upper end | estimated |\n"
         "|---|--:|--:|--:|--:|"
     )
     held = True
@@ -270,7 +270,7 @@ def show_costs(found: pd.DataFrame) -> bool:
         ends = np.isinf(rows["marginal_cac_high"]).mean()
         share = inside[rows.index].mean()
         print(
-            f"| {strength} | {len(rows)} | {share:.1%} | {ends:.0%} | {(rows['verdict'] == 'told').mean():.0%} |"
+            f"| {strength} | {len(rows)} | {share:.1%} | {ends:.0%} | {(rows['verdict'] == 'estimated').mean():.0%} |"
         )
     return held
 

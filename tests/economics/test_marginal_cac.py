@@ -1,4 +1,4 @@
-"""What one more customer costs: where the truth is known, where it cannot be told, and with bad input."""
+"""What one more customer costs: where the truth is known, where it cannot be estimated, and with bad input."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_known_elasticity():
     row = cost(leads, spend).loc["a"]
     # One more win by a costs the average cost over the elasticity of .5; b helps nobody.
     assert row["own_cac"] == pytest.approx(2 * row["average_cac"], rel=0.1)
-    assert row["verdict"] == "told"
+    assert row["verdict"] == "estimated"
     won = leads["won_on"].notna() & (leads["channel"] == "a")
     assert row["average_cac"] == pytest.approx(row["spent"] / won.sum())
 
@@ -101,23 +101,25 @@ def test_no_effect_is_an_infinite_cost():
     for row in unsure:  # without an upper end no cost is shown, but the least that it can be
         nobody = np.isinf(row["marginal_cac_low"])
         assert row["verdict"].startswith(
-            "more of it wins nobody" if nobody else "cannot be told: more of it may"
+            "more of it wins nobody" if nobody else "cannot be estimated: more of it may"
         )
         assert np.isinf(row["marginal_cac"]) if nobody else np.isnan(row["marginal_cac"])
 
 
 def test_constant_budgets_give_no_estimate():
     table = cost(*firm(budgets="constant"))
-    assert table["verdict"].str.startswith("cannot be told: its budget hardly changes").all()
+    assert table["verdict"].str.startswith("cannot be estimated: its budget hardly changes").all()
     assert table[["marginal_cac", "own_cac"]].isna().all(axis=None)
-    assert "cannot be told" in marginal_cac(*firm(budgets="constant"), as_of="2025-06-30").attrs["finding"]
+    assert (
+        "cannot be estimated" in marginal_cac(*firm(budgets="constant"), as_of="2025-06-30").attrs["finding"]
+    )
 
 
 def test_spend_per_prospect_gives_no_estimate():
     leads, spend = firm()
     many = leads[leads["channel"] == "a"].groupby(leads["created"].dt.to_period("M")).size().to_numpy()
     spend.loc[spend["channel"] == "a", "amount"] = 5.0 * many
-    assert cost(leads, spend).loc["a", "verdict"].startswith("cannot be told: it is paid per prospect")
+    assert cost(leads, spend).loc["a", "verdict"].startswith("cannot be estimated: it is paid per prospect")
 
 
 def test_few_months_give_no_estimate():

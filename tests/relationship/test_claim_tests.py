@@ -387,7 +387,7 @@ def kept_and_won(cost):
         {"experiment": "offer-1", "customer_id": people, "group": ["treated", "control"] * 200}
     )
     trial = trial.assign(kind="offer", cost=cost, assigned=pd.Timestamp("2024-06-10"))
-    cac = pd.DataFrame({"spent": 100.0, "marginal_cac": [10.0, 30.0], "verdict": "told"})
+    cac = pd.DataFrame({"spent": 100.0, "marginal_cac": [10.0, 30.0], "verdict": "estimated"})
     cac = cac.assign(marginal_cac_low=[9.0, 27.0], marginal_cac_high=[11.5, 34.0])
     log = log.assign(date=pd.to_datetime(log["date"]))
     return ClaimData(log, DAY, margin=1.0, experiments=trial, marginal_cac=cac)

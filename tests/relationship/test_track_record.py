@@ -317,8 +317,8 @@ def test_a_list_is_compared_with_its_holdout_by_intention_to_treat():
     treated = log["customer_id"].isin(rows.loc[~rows["left_out"], "customer_id"]).sum() / 300
     assert found["treated_mean"] == pytest.approx(treated)
     assert found["difference"] == pytest.approx(treated - (len(log) - 300 * treated) / 100)
-    assert found["told"].startswith("Of the list “letter” (400 customers), 2 were done; ")
-    assert "beyond chance" in found["told"]
+    assert found["result"].startswith("Of the list “letter” (400 customers), 2 were done; ")
+    assert "beyond chance" in found["result"]
 
 
 def test_actions_that_are_on_no_list_are_counted_in_words():
@@ -327,18 +327,18 @@ def test_actions_that_are_on_no_list_are_counted_in_words():
     more = DONE.iloc[[0, 0, 0]].assign(
         rule=["leter", "leter", "letter"], customer_id=["c0001", "c0001", "nobody"]
     )
-    sentence = lists_read_out(rows, log, pd.concat([DONE, more]), **READ)["told"].iloc[-1]
+    sentence = lists_read_out(rows, log, pd.concat([DONE, more]), **READ)["result"].iloc[-1]
     assert sentence.endswith("3 actions of the table actions_done are on no earlier list: not counted.")
-    one, none = (lists_read_out(rows, log, done, **READ)["told"].iloc[-1] for done in (DONE, DONE[:2]))
+    one, none = (lists_read_out(rows, log, done, **READ)["result"].iloc[-1] for done in (DONE, DONE[:2]))
     assert one.endswith("1 action of the table actions_done is on no earlier list: not counted.")
     assert "no earlier list" not in none
 
 
 def test_a_result_that_is_not_known_yet_or_never_will_be_is_reported():
     rows, log = a_list(runs=3)
-    assert "can be told after 3 lists" in lists_read_out(rows, log, DONE, **READ)["told"].iloc[0]
+    assert "is known after 3 lists" in lists_read_out(rows, log, DONE, **READ)["result"].iloc[0]
     never = rows.assign(runs=0, left_out=False)
-    assert "nobody was left out by chance" in lists_read_out(never, log, DONE, **READ)["told"].iloc[0]
+    assert "nobody was left out by chance" in lists_read_out(never, log, DONE, **READ)["result"].iloc[0]
     other = lists_read_out(rows, log, DONE, **(READ | {"ids_by": "another"}))
     assert "by another key" in why_none(other)
     gone = lists_read_out(rows, log[log["customer_id"] > "c0200"], DONE[:0], **READ).iloc[0]

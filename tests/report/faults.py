@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup, Tag
 
 from crmlib import format as fmt
 
-SAME = ("quantity", "base", "window", "ruler")
+SAME = ("quantity", "base", "window", "rule")
 MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 IN_TEXT = {
     "a raw name": re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b"),

@@ -41,7 +41,7 @@ def test_no_label_speaks_of_a_profit_after_unnamed_costs():
 
 
 def figure(**changed):
-    about = {"label": "a", "quantity": "q", "base": "b", "window": "w", "ruler": "r", "value": 1.0}
+    about = {"label": "a", "quantity": "q", "base": "b", "window": "w", "rule": "r", "value": 1.0}
     return about | changed
 
 
@@ -51,7 +51,7 @@ def figure(**changed):
         ({"label": "b"}, False),  # the same, and equal
         ({"label": "b", "value": 2.0}, True),
         ({"label": "b", "value": 1.0 + 1e-12}, False),
-        ({"value": None, "ruler": "another"}, True),  # one label
+        ({"value": None, "rule": "another"}, True),  # one label
         ({"label": "b", "window": "another", "value": 2.0}, False),
     ],
 )

@@ -32,7 +32,7 @@ class Acquisition(AcquisitionData):
     new_from : date or str, optional
         The study's `new_customers_known_from`.
     months : int, default 12
-        The last complete months, for which costs are told.
+        The last complete months, whose costs are shown.
     close_days : int, default 180
         The share of prospects won is that within so many days.
     currency : str

@@ -24,7 +24,7 @@ COLUMNS = (
     "own_cac own_cac_low own_cac_high own_variation verdict"
 )
 LEVEL = 0.9  # of the intervals
-CANNOT, KNOWN, NOTHING = "cannot be told", "told", "more of it wins nobody"
+CANNOT, KNOWN, NOTHING = "cannot be estimated", "estimated", "more of it wins nobody"
 # The number of prospects may turn once in so many months, for reasons that are not the budget.
 MONTHS_PER_TURN = 5
 LEAST_VARIATION = 0.08  # in logs: of a budget, beyond what markets, their times and other budgets explain
@@ -51,7 +51,7 @@ def marginal_cac(data: AcquisitionData) -> pd.DataFrame:
         One row per paid channel: `spent` (money), `won` (of its own prospects in these months), `average_cac`,
         `marginal_cac` (money per win in any channel) and `own_cac` (per win among its own prospects; higher where it
         helps others), each with its 90 % interval, `own_variation` (standard deviation of log budget that nothing else
-        explains) and `verdict`: "told", "more of it wins nobody", or "cannot be told", with the reason. Where more
+        explains) and `verdict`: "estimated", "more of it wins nobody", or "cannot be estimated", with why. Where more
         budget may win nobody, the interval has no upper end and the cost is not known.
 
     Notes
@@ -127,7 +127,7 @@ def _cells(prospects: ibis.Table, money: ibis.Table, day: dt.date) -> Cells:
 def _effects(cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Wins for a rise of each budget, in all channels and in its own, with their intervals, and the verdicts.
 
-    And the covariance of the wins in all channels, between the channels of whom it can be told.
+    And the covariance of the wins in all channels, between the channels for which it can be estimated.
     """
     from scipy.special import stdtrit
 

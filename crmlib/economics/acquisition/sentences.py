@@ -180,7 +180,7 @@ def trend_in_words(table: pd.DataFrame, per_year: float, p_value: float) -> str:
         return ""
     now = f"Selling and administration cost {fmt.share(float(known.tail(12).mean()))} of revenue"
     if np.isnan(p_value):
-        return f"{now}; a trend cannot be told from less than three years"
+        return f"{now}; three years or more are needed to see a trend"
     if p_value >= 0.05:
         return f"{now}; no trend beyond chance"
     word = "falling" if per_year < 0 else "rising"
@@ -234,11 +234,11 @@ def next_customer(table: pd.DataFrame, spread: pd.DataFrame) -> str:
 
     `spread`: covariance of the wins that a rise of each budget by its own size would bring.
     """
-    known = table[table["verdict"] == "told"].sort_values("marginal_cac")
-    unknown = int(table["verdict"].str.startswith("cannot be told").sum())
+    known = table[table["verdict"] == "estimated"].sort_values("marginal_cac")
+    unknown = int(table["verdict"].str.startswith("cannot be estimated").sum())
     if unknown == len(table):
-        return "what one more customer would cost cannot be told for any channel"
-    rest = f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be told"
+        return "what one more customer would cost cannot be estimated for any channel"
+    rest = f"; for {fmt.count(unknown)} of {fmt.plural(len(table), 'channel')} it cannot be estimated"
     rest = rest if unknown else ""
     if known.empty:
         return f"no channel is shown to win more customers by a larger budget{rest}"
@@ -263,7 +263,7 @@ def value_seen_after(table: pd.DataFrame, horizon_days: int) -> str:
     """How much of the later top tenth the first and the last age find, and what acting at once loses."""
     first, last = table.iloc[0], table.iloc[-1]
     if np.isnan(first["top_captured"]):
-        return "Later value cannot be told apart: hardly anybody bought again after the last of these days"
+        return "Later value cannot be compared: hardly anybody bought again after the last of these days"
     when = "on the first day" if first["days"] == 0 else f"after {fmt.plural(int(first['days']), 'day')}"
     captured = f"{fmt.share(first['top_captured'])} of the later best customers are among the best {when}"
     if len(table) == 1:

@@ -19,7 +19,7 @@ from crmlib.no_rows import no_rows
 from crmlib.statistics import Array, benjamini_yekutieli, normal_quantile
 
 PARTS = 20  # of the customers, each left out once to see how sure a lift is
-FEWEST_BASKETS = 5  # with both products, below which a pair is not told
+FEWEST_BASKETS = 5  # with both products, below which a pair is not listed
 LEAST_LIFT = 1.1  # less is no reason for an offer, and sizes of orders are compared roughly
 EXACT_SIZES = 8  # up to which baskets are compared with those of exactly their size
 _COLUMNS = (
@@ -45,9 +45,11 @@ def affinity(data: GrowthData, support: float = 0.001) -> pd.DataFrame:
     if data.no_product:
         return no_rows(_COLUMNS, data.no_product)
     held = _held(data)
-    orders = int(held.basket.nunique().to_pyarrow().as_py())
+    names = held.group_by("item").agg(n=_.count()).filter(_.n >= FEWEST_BASKETS)
+    names = fetch(names.mutate(orders=held.basket.nunique().as_scalar()).order_by(_.n.desc(), "item"))
+    orders = int(names["orders"].max()) if len(names) else 0
     fewest = max(FEWEST_BASKETS, support * orders)
-    names = fetch(held.group_by("item").agg(n=_.count()).filter(_.n >= fewest).order_by(_.n.desc(), "item"))
+    names = names[names["n"] >= fewest]
     if len(names) < 2:
         return no_rows(_COLUMNS, f"fewer than two products are in {fmt.count(fewest)} orders or more")
     lines = _coded(held, names["item"])
@@ -96,9 +98,8 @@ def _held(data: GrowthData) -> ibis.Table:
 def _coded(held: ibis.Table, names: pd.Series) -> ibis.Table:
     """Products as numbers, and the class of the size of the order."""
     codes = pd.DataFrame({"item": names.to_numpy(), "code": np.arange(len(names), dtype="int32")})
-    rows = held.inner_join(ibis.memtable(codes), "item").select("code", "line", "basket", "part").cache()
-    sizes = rows.group_by("basket").agg(size=_.count()).filter(_.size > 1).cache()
-    rows = rows.inner_join(sizes, "basket")
+    rows = held.inner_join(ibis.memtable(codes), "item").select("code", "line", "basket", "part")
+    rows = rows.mutate(size=_.count().over(group_by="basket")).filter(_.size > 1)
     # Few large baskets of one size: sizes that differ by less than a fifth are compared with each other.
     wide = (EXACT_SIZES + (4 * (rows.size / EXACT_SIZES).log2()).floor()).cast("int64")
     kind = ibis.ifelse(rows.size <= EXACT_SIZES, rows.size, wide)

@@ -145,7 +145,7 @@ def spending_readout(
     rows = {name: _row(case, curve, today, keep, retention_spend) for name, curve in curves.items()}
     table = pd.DataFrame([{"curve": name, **row} for name, row in rows.items()])
     if case.value != "contribution":
-        sentences.append("No margin is known: whether more spend pays cannot be told from revenue.")
+        sentences.append("No margin is known, and revenue alone does not show whether more spend pays.")
         return SpendingReadout(tuple(sentences), table, by_month)
     more = table["next_customer_costs"] < table["value"]
     side = "more" if more.all() else "less" if not more.any() else "more or less, depending on the curve,"

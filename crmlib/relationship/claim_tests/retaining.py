@@ -32,10 +32,10 @@ def retaining(data: ClaimData) -> list[dict[str, Any]]:
     cac = data.marginal_cac
     if reason or cac is None or not len(cac):
         return cannot("retaining", reason or "no marginal cost of a customer is published by chapter 08")
-    known = cac[(cac["verdict"] == "told") & cac["marginal_cac_high"].notna()]
+    known = cac[(cac["verdict"] == "estimated") & cac["marginal_cac_high"].notna()]
     people = data.known_long
     if known.empty or len(people) < FEWEST:
-        why = "the marginal cost of no channel can be told, or few customers are known for a year"
+        why = "the marginal cost of no channel can be estimated, or few customers are known for a year"
         return cannot("retaining", why)
     worth, scatter = float(people["worth"].mean()), float(people["worth"].sem())
     share = (known["spent"] / known["spent"].sum()).to_numpy(float)
