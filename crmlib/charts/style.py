@@ -154,7 +154,7 @@ class Chart:
         drawn, picture = io.BytesIO(), io.BytesIO()
         with house_style():
             self.figure.savefig(drawn, format="rgba", dpi="figure")
-        whole = Image.frombuffer("RGBA", self.figure.canvas.get_width_height(), drawn.getbuffer())
+        whole = Image.frombuffer("RGBA", self.figure.canvas.get_width_height(), drawn.getvalue())
         few = whole.convert("RGB").quantize(128, dither=Image.Dither.NONE)  # a third as large
         few.save(picture, "PNG", compress_level=8)
         return picture.getvalue()
