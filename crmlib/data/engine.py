@@ -54,21 +54,18 @@ class SameSums(DuckDBCompiler):
 
     def translate(self, op: Any, *, params: Any) -> Any:
         """Translate a query step by step; to merge its steps takes Ibis longer than the engine, which does it too."""
-        merged = ibis.options.sql.fuse_selects
-        ibis.options.sql.fuse_selects = False
+        merged, ibis.options.sql.fuse_selects = ibis.options.sql.fuse_selects, False
         try:
             return super().translate(op, params=params)
         finally:
             ibis.options.sql.fuse_selects = merged
 
     def visit_Sum(self, op: Any, *, arg: Any, where: Any) -> Any:
-        """Add up."""
         if not op.arg.dtype.is_floating():
             return super().visit_Sum(op, arg=arg, where=where)
         return self.f.anon[_ROUNDED](self.agg.fsum(arg, where=where), 1)
 
     def visit_Mean(self, op: Any, *, arg: Any, where: Any) -> Any:
-        """Divide the sum by the count."""
         if not op.arg.dtype.is_floating():
             return super().visit_Mean(op, arg=arg, where=where)
         return self.visit_Sum(op, arg=arg, where=where) / self.agg.count(arg, where=where)
@@ -174,19 +171,16 @@ def _literal(paths: Any) -> list[str]:
 class _Engine(Backend):
     """DuckDB with a lock around every public method; frames that are no longer used are released.
 
-    Paths are those of files, whatever signs are in them; nor does a folder called "year=2024" add a column.
+    Paths are literal, whatever signs are in them; nor does a folder called "year=2024" add a column.
     """
 
     def read_csv(self, paths: Any, /, **options: Any) -> ibis.Table:
-        """Read text files by their literal paths."""
         return super().read_csv(_literal(paths), hive_partitioning=False, **options)
 
     def read_json(self, paths: Any, /, **options: Any) -> ibis.Table:
-        """Read JSON by its literal paths."""
         return super().read_json(_literal(paths), hive_partitioning=False, **options)
 
     def read_parquet(self, paths: Any, /, **options: Any) -> ibis.Table:
-        """Read Parquet by its literal paths."""
         return super().read_parquet(_literal(paths), hive_partitioning=False, **options)
 
     def _to_duckdb_relation(self, expr: ibis.Expr, **options: Any) -> Any:

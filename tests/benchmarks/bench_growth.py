@@ -5,7 +5,7 @@
 The Complete Journey (1.5 million rows; without the package of its data as many rows drawn from a simulated firm's
 orders), by department and by product, kept in DuckDB; medians of three, in one process. Null worlds: 200 of customers
 whose value has nothing to do with what is noted of them, and 200 of orders of every size whose products are
-independent. 20 simulated firms, of whom the true share of type one is known. Ends with 1 where a promise does not hold.
+independent. 200 simulated firms, of whom the true share of type one is known. Ends with 1 where a promise fails.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from crmlib.errors import CrmError
 from tests.economics.test_growth_baskets import baskets, random_orders
 from tests.economics.test_growth_drivers import world
 
-RUNS, ROWS, WORLDS, FIRMS = 3, 1_500_000, 200, 20
-MOST_TIMES, MOST_FALSE = 3.0, 0.05
+RUNS, ROWS, WORLDS, FIRMS = 3, 1_500_000, 200, 200
+MOST_TIMES, MOST_FALSE, FEWEST_HELD = 3.0, 0.05, 0.95
 
 
 def log() -> ibis.Table:
@@ -98,11 +98,13 @@ def main() -> None:
         print(f"| {column} | {floor:.2f} | {ours:.2f} | {ours / floor:.2f} | {MOST_TIMES:g} |")
     drivers, pairs = false_shares()
     held = held_bounds()
-    good &= max(drivers, pairs) <= MOST_FALSE and held == FIRMS
+    good &= max(drivers, pairs) <= MOST_FALSE and held >= FEWEST_HELD * FIRMS
     print("\n| | found | at most |\n|---|---|---|")
     print(f"| null worlds with a false driver, of {WORLDS} | {drivers:.1%} | {MOST_FALSE:.0%} |")
     print(f"| null worlds with a false pair, of {WORLDS} | {pairs:.1%} | {MOST_FALSE:.0%} |")
-    print(f"\nThe bounds of the share of type one hold the truth in {held} of {FIRMS} firms.")
+    print(
+        f"\nThe bounds of the share of type one hold the truth in {held} of {FIRMS} firms (at least {FEWEST_HELD:.0%})."
+    )
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
     print(f"\nMeasured on {time.strftime('%Y-%m-%d')} at {commit.strip()}.")
     sys.exit(not good)

@@ -25,7 +25,10 @@ from crmlib.rankings import rank_correlation
 from crmlib.statistics import bootstrap_weights, percentile_interval, with_intervals
 
 REACHED = ("leads", *STAGES)
-_FUNNEL = "impressions clicks leads interested considered activated won lost open close_rate± median_days customers_before complete"
+_FUNNEL = (
+    "impressions clicks leads interested considered activated won lost open close_rate± median_days customers_before "
+    "complete"
+)
 _NO_LEADS = "no table leads, or no prospect in it"
 RESAMPLES = 200  # of weeks or months
 LIFE_DAYS = 360  # within which what a customer brings counts here

@@ -90,8 +90,8 @@ def _held(data: GrowthData) -> ibis.Table:
     known = data.lines_of_business is not None
     rows, sums = (data.with_line_of_business(rows), {"line": _.line.max()}) if known else (rows, {})
     part = (rows.customer_id.cast("string").hash().abs() % PARTS).cast("int8")
-    rows = rows.mutate(basket=rows.order.hash(), part=part)
-    held = rows.group_by("basket", "item").agg(part=_.part.max(), **sums)
+    held = rows.mutate(part=part).group_by("order", "item").agg(part=_.part.max(), **sums)
+    held = held.mutate(basket=_.order.hash()).drop("order")
     return (held if known else held.mutate(line=ibis.literal(0, "int64"))).cache()
 
 
@@ -114,13 +114,13 @@ def _counted(lines: ibis.Table, fewest: float, items: int) -> tuple[pd.DataFrame
     both = lines.inner_join(other, [lines.basket == other.basket, lines.code < other.code])
     # One whole number for each pair is several times faster to count than two columns or names.
     both = both.select(pair=lines.code.cast("int64") * items + other.code, part=lines.part)
-    often = both.group_by("pair").agg(n=_.count()).filter(_.n >= fewest).cache()
-    pairs = fetch(often.order_by("pair"))
-    pairs = pairs.assign(a=pairs["pair"] // items, b=pairs["pair"] % items)
-    by_part = fetch(both.filter(both.pair.isin(often.pair)).group_by("pair", "part").agg(m=_.count()))
+    by_part = both.group_by("pair", "part").agg(m=_.count())
+    by_part = fetch(by_part.filter(_.m.sum().over(group_by="pair") >= fewest).order_by("pair"))
+    place, pair = pd.factorize(by_part["pair"])
+    pairs = pd.DataFrame({"a": pair // items, "b": pair % items})
     parts = np.zeros((PARTS, len(pairs)))
-    place = np.searchsorted(pairs["pair"].to_numpy(), by_part["pair"].to_numpy())
     parts[by_part["part"], place] = by_part["m"]
+    pairs["n"] = parts.sum(axis=0).astype(int)
     sums = fetch(lines.group_by("part", "sized", "code").agg(partners=(_.size - 1).sum()))
     sizes, sized = np.unique(sums["sized"], return_inverse=True)
     margins = np.zeros((PARTS, len(sizes), items))
@@ -139,7 +139,7 @@ def _expected(margins: Array, first: Any, second: Any) -> Array:
     for _step in range(200):
         rest = u.sum(axis=1, keepdims=True) - u
         new = np.sqrt(u * np.divide(margins, rest, out=np.zeros_like(u), where=rest > 0))
-        done = np.allclose(new, u, rtol=1e-7, atol=1e-9)
+        done = (np.abs(new - u) <= 1e-9 + 1e-7 * u).all()
         u = new
         if done:
             break
