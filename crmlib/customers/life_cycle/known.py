@@ -48,8 +48,9 @@ def events(
 ) -> ibis.Table:
     """One row per person and month in which something became known of them, with what is known at its end.
 
-    Nothing of a row comes from after its month, but for `until`, the last month before the person's next row, and
-    `next_bought`, the month of the next purchase (`NEVER` where there is none).
+    Nothing of a row comes from after its month, but for `until`, the last month before the person's next row,
+    `buys_next`, whether a purchase is in that row, and `next_bought`, the month of the next purchase (`NEVER` where
+    there is none).
     """
     log = seen_by(transactions, last, outside=True)
     parts = [_purchases(log, margin, rules.thresholds["late_gap_rate"])]
@@ -207,4 +208,5 @@ def _carried_on(rows: ibis.Table, last: int, rules: Rules) -> ibis.Table:
         written=(written_before >= rows.month - int(rules.thresholds["win_back_months"])) | same_month,
         next_bought=rows.bought.min().over(ibis.window(**order, following=(1, None))).fill_null(-NEVER * 100),
         until=month_after.fill_null(last + 1) - 1,
+        buys_next=rows.bought.notnull().lead().over(ibis.window(**order)).fill_null(False),
     )  # fmt: skip

@@ -114,24 +114,25 @@ class Months:
     @cached_property
     def spans(self) -> ibis.Table:
         """The events, with the month in which who was gone `returned` last by a purchase, and whether `won` back."""
-        ends = self.at(self.events.mutate(began=self.events.month, month=self.events.until))
-        rows = ends.select(
-            *[name for name in self.events.columns if name != "month"], month=ends.began, left=ends.gone
-        )
-        order = {"group_by": "person", "order_by": "month"}
-        was_gone = rows.left.lag().over(ibis.window(**order)).fill_null(False)
-        rows = rows.mutate(came=ibis.ifelse(was_gone & rows.buys, rows.month, ibis.null("int16")))
-        won = ibis.ifelse(rows.written, rows.came, ibis.null("int16"))
-        so_far = ibis.cumulative_window(**order)
-        rows = rows.mutate(returned=rows.came.max().over(so_far), won=won.max().over(so_far))
-        return rows.mutate(won=(rows.won == rows.returned).fill_null(False)).drop("came", "left").cache()
+        known = self.events
+        ends = self.at(known.mutate(month=known.until)).filter(_.gone & _.buys_next)
+        back = ends.select("person", month=(ends.until + 1).cast("int16"), came=ends.until + 1)
+        back = back.inner_join(known.select("person", "month", "written"), ["person", "month"])
+        back = back.select("person", "month", "came", came_written=back.written).cache()
+        # Few come back: the rows of all others need not be sorted.
+        theirs = known.semi_join(back, "person").left_join(back, ["person", "month"])
+        so_far = ibis.cumulative_window(group_by="person", order_by="month")
+        returned = theirs.came.max().over(so_far)
+        won = ibis.ifelse(theirs.came_written, theirs.came, ibis.null("int16")).max().over(so_far)
+        theirs = theirs.select(*known.columns, returned=returned, won=(won == returned).fill_null(False))
+        others = known.anti_join(back, "person")
+        others = others.mutate(returned=ibis.null(theirs.returned.type()), won=ibis.literal(False))
+        return ibis.union(theirs, others).cache()
 
-    def of_month(self, *months: int) -> ibis.Table:
-        """The persons who had a state at the end of a month, or at those of several, from one query."""
-        each = ibis.array([*months]).unnest().cast("int16")
-        rows = self.spans.mutate(began=_.month, month=each).filter(
-            (_.began <= _.month) & (_.until >= _.month)
-        )
+    def of_month(self, month: int) -> ibis.Table:
+        """The persons who had a state at the end of a month."""
+        rows = self.spans.filter((_.month <= month) & (_.until >= month))
+        rows = rows.mutate(began=_.month, month=ibis.literal(month, "int16"))
         return self.at(rows).filter(_.place.notnull())
 
     def places(self, month: int) -> ibis.Table:

@@ -13,7 +13,7 @@ from crmlib import format as fmt
 from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle.months import Months
 from crmlib.economics.life_cycle import sentences
-from crmlib.economics.life_cycle.data import LifeCycleData, people_at, with_states
+from crmlib.economics.life_cycle.data import LifeCycleData, with_states
 from crmlib.economics.life_cycle.moves import transitions
 from crmlib.economics.life_cycle.values import simulated_values, within
 from crmlib.findings import NOT_JUDGED, Rules, Verdict, judge, limit, with_finding
@@ -97,35 +97,29 @@ def sweep(life: LifeCycleData) -> pd.DataFrame:
     """
     usual, rows, returned = life.table, [], dict[tuple[object, ...], float]()
     last, past = life.data.last, life.data.last - int(usual.thresholds["horizon_months"])
-
-    def places(data: Months) -> pd.Series:
-        """Where everybody is; who is gone is learnt of as well where it is new."""
-        new = data.rules.who_is_gone not in returned
-        found = people_at(data, last, past) if new else people_at(data, last)
-        if new:
-            returned[data.rules.who_is_gone] = _came_back(data, found[found["month"] == past])
-        return found[found["month"] == last].set_index("person")["place"]
-
-    base = places(life.data)
+    base = life.data.places(last)
     for name, ends in SWEPT.items():
         for value in sorted({*ends, usual.thresholds[name]}):
-            data, place = life.data, base
+            data = life.data
             if value != usual.thresholds[name]:
-                data = life.data.with_rules(life.table_of(life.reading, **{name: value}))
-                place = places(data).reindex(base.index)
-            names = pd.Series(usual.names).reindex(place.to_numpy()).to_numpy()
-            sizes = [int((names == state).sum()) for state in ("stable", "latent", "terminated")]
-            moved = int((place != base).sum())
-            rows.append((name, value, *sizes, moved, returned[data.rules.who_is_gone]))
+                data = data.with_rules(life.table_of(life.reading, **{name: value}))
+            if (gone := data.rules.who_is_gone) not in returned:
+                returned[gone] = _came_back(data, past)
+            beside = base.left_join(data.places(last), "person")
+            cells = beside.group_by("place", "place_right").agg(people=_.count())
+            cells = fetch(cells.mutate(moved=~cells.place.identical_to(cells.place_right)))
+            sizes = cells.groupby("place_right")["people"].sum().rename(index=dict(enumerate(usual.names)))
+            shown = [int(sizes.get(state, 0)) for state in ("stable", "latent", "terminated")]
+            rows.append((name, value, *shown, int(cells.loc[cells["moved"], "people"].sum()), returned[gone]))
     return with_finding(pd.DataFrame(rows, columns=_SWEEP.split()), sentences.sweep_in_words)
 
 
-def _came_back(data: Months, past: pd.DataFrame) -> float:
-    """Of those who were terminated some months ago, the share who have bought since."""
+def _came_back(data: Months, past: int) -> float:
+    """Of those who were terminated at the end of a month, the share who have bought since."""
     if "terminated" not in data.rules.names:
         return np.nan
-    gone = past[past["place"] == data.rules.names.index("terminated")]
-    return float((gone["next_bought"] <= data.last).mean()) if len(gone) else np.nan
+    gone = data.of_month(past).filter(_.place == data.rules.names.index("terminated"))
+    return float(fetch(gone.agg(share=(_.next_bought <= data.last).mean()))["share"].astype(float).iloc[0])
 
 
 @with_states(_READINGS)

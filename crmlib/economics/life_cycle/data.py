@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -14,16 +14,13 @@ import numpy as np
 import pandas as pd
 
 from crmlib.arguments import check_range
-from crmlib.customers._log import fetch
 from crmlib.customers.audit.months import last_months
 from crmlib.customers.life_cycle.months import Months
 from crmlib.customers.life_cycle.rules import Rules, read_rules
-from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import lacking
 from crmlib.economics.firm import FirmTables
 from crmlib.economics.life_cycle.moves import Chain, chain
 from crmlib.economics.life_cycle.values import LONGEST_MONTHS, simulated_values
-from crmlib.errors import DataError
 from crmlib.no_rows import unless
 
 PROSPECTS = ("prospect", "new prospect", "acquired", "activated", "activated but not bought", "given up")
@@ -142,18 +139,14 @@ class LifeCycleData(FirmTables):
         names = [name for name in self.table.names if name in PROSPECTS]
         return not self.missing and bool((self.counts[names] > 0).any(axis=None))
 
-    def outcomes(self, days: int) -> pd.DataFrame:
-        """What those in the firm's experiments bought within so many days; without rows where they cannot be read."""
-        if days not in self._outcomes:
-            try:
-                read = experiment_outcomes(self.transactions, self.experiments, days=days, as_of=self.as_of)
-            except DataError:  # no control, or no day of it: chapter 9 names the fault
-                read = pd.DataFrame()
-            self._outcomes[days] = read
-        return self._outcomes[days]
+    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What several questions ask for, made once."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
-    def _outcomes(self) -> dict[int, pd.DataFrame]:
+    def _made(self) -> dict[Hashable, Any]:
         return {}
 
     @cached_property
@@ -172,12 +165,6 @@ class LifeCycleData(FirmTables):
 def with_states(columns: str) -> Any:
     """Of a function of the chapter: these columns without rows, where nobody has a state."""
     return unless(attrgetter("missing"), columns)
-
-
-def people_at(data: Months, *months: int) -> pd.DataFrame:
-    """Every person with a state at the end of a month, or of each of several, and when they bought next."""
-    columns = ("person", "month", "place", "orders", "months_silent", "p_no_purchase", "next_bought")
-    return fetch(data.of_month(*months).select(columns))
 
 
 def dates(months: Any) -> pd.DatetimeIndex:

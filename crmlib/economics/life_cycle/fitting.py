@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from crmlib import format as fmt
 from crmlib.customers._log import fetch, seen_by, with_ids_of
@@ -42,11 +44,12 @@ def own_parameters(life: LifeCycleData) -> pd.DataFrame:
         return no_rows(_FITS, "the log is too short to look back")
     months, frames = life.data.last - cut, []
     for by in BY:
-        groups = _groups(life, by, cut)
-        if groups is None:
+        large = _large(life, by, cut)
+        if len(large) < 2:
             continue
-        real = brought_since(life, cut, groups)
-        chains = _chains(life, groups, range(max(cut - life.months, life.data.first), cut))
+        groups = _groups(life, by)
+        real = brought_since(life, cut, groups.assign(group=_or_other(groups["group"], large)))
+        chains = _chains(life, by, large, range(max(cut - life.months, life.data.first), cut))
         ways, moneys = _drawn_to_all([*chains.values()])
         pooled = within(*_of_all([*chains.values()]), 0.0, months)
         own = {name: within(ways[place], moneys[place], 0.0, months) for place, name in enumerate(chains)}
@@ -114,8 +117,8 @@ def drift(life: LifeCycleData) -> pd.DataFrame:
     lost = [place for place, name in enumerate(names) if name in LOST]
     kept = [place for place, name in enumerate(names) if name in life.of_customers and name not in LOST]
     for by in BY:
-        groups = _groups(life, by, start + 12)
-        chains = {} if groups is None else _chains(life, groups, range(start, life.data.last))
+        large = _large(life, by, start + 12)
+        chains = _chains(life, by, large, range(start, life.data.last)) if len(large) > 1 else {}
         under = pd.DataFrame(
             {name: moves.moved[:, kept].sum(axis=(1, 2, 3)) for name, moves in chains.items()}
         )
@@ -142,34 +145,44 @@ def drift(life: LifeCycleData) -> pd.DataFrame:
 _YEARS = slice(0, 12), slice(12, 24)
 
 
-def _groups(life: LifeCycleData, by: str, month: int) -> pd.DataFrame | None:
-    """The `group` of each `person`, those with few people at the end of a month as "other"; None without two groups."""
-    log = seen_by(life.transactions, life.last_day, outside=True)
-    table = open_optional(life.customers)
-    if table is not None and by in table.columns:
-        named = with_ids_of(log, table)
-        found = fetch(
-            named.group_by(person=named.customer_id.cast("string")).agg(group=named[by].cast("string").min())
-        )
-    elif by in log.columns:
-        first = log[by].cast("string").argmin(log.date)
-        found = fetch(log.group_by(person=log.customer_id.cast("string")).agg(group=first))
-    else:
-        return None
-    found = found.dropna()
-    there = fetch(life.data.places(month).select("person"))["person"]
-    sizes = found.loc[found["person"].isin(there), "group"].value_counts()
-    large = sizes.index[sizes >= FEWEST]
-    found["group"] = found["group"].where(found["group"].isin(large), "other")
-    return found if len(large) > 1 else None
+def _groups(life: LifeCycleData, by: str) -> pd.DataFrame:
+    """The `group` of each `person`, of the table of customers or else of their first row; no row where neither says."""
+
+    def read() -> pd.DataFrame:
+        log = seen_by(life.transactions, life.last_day, outside=True)
+        table = open_optional(life.customers)
+        if table is not None and by in table.columns:
+            rows = with_ids_of(log, table)
+            group = rows[by].cast("string").min()
+        elif by in log.columns:
+            rows, group = log, log[by].cast("string").argmin(log.date)
+        else:
+            return pd.DataFrame(columns=["person", "group"])
+        return fetch(rows.group_by(person=rows.customer_id.cast("string")).agg(group=group)).dropna()
+
+    return life.kept(("groups", by), read)
 
 
-def _chains(life: LifeCycleData, groups: pd.DataFrame, months: range) -> dict[str, Chain]:
-    """The moves of each group."""
-    moves = life.data.moves_by(groups)
+def _large(life: LifeCycleData, by: str, month: int) -> pd.Index:
+    """The groups that have enough people at the end of a month."""
+    groups = _groups(life, by)
+    if groups.empty:
+        return groups.index
+    there = life.data.places(month).inner_join(ibis.memtable(groups), "person").group_by("group")
+    sizes = fetch(there.agg(people=_.count()).filter(_.people >= FEWEST).order_by("group"))
+    return pd.Index(sizes["group"])
+
+
+def _or_other(names: pd.Series, large: pd.Index) -> pd.Series:
+    return names.where(names.isin(large), "other")
+
+
+def _chains(life: LifeCycleData, by: str, large: pd.Index, months: range) -> dict[str, Chain]:
+    """The moves of each large group, and of all others."""
+    moves = life.kept(("moves", by), lambda: life.data.moves_by(_groups(life, by)))
     return {
         str(name): chain(rows, len(life.table.states), months, life.money)
-        for name, rows in moves.groupby("group", sort=True)
+        for name, rows in moves.groupby(_or_other(moves["group"], large), sort=True)
     }
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from crmlib import format as fmt
+from crmlib.customers._log import fetch
 from crmlib.customers.life_cycle.rules import read_transitions
 from crmlib.economics.life_cycle import checks, fitting, policy, sentences
 from crmlib.economics.life_cycle import moves as chains
 from crmlib.economics.life_cycle import stages as product_stages
-from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, people_at, with_states
+from crmlib.economics.life_cycle.data import LOST, PROSPECTS, LifeCycleData, dates, with_states
 from crmlib.economics.life_cycle.values import values_of_states
 from crmlib.findings import Estimate, Verdict, with_finding
 from crmlib.no_rows import no_rows
@@ -233,7 +234,8 @@ class LifeCycle(LifeCycleData):
         `customer_id`, `state`, `owner`, `orders`, `months_silent`, `p_no_purchase` and `value` (of one in the state).
         Prospects of whom no customer came have their own number behind "lead:".
         """
-        found = people_at(self.data, self.data.last)
+        columns = ("person", "place", "orders", "months_silent", "p_no_purchase")
+        found = fetch(self.data.of_month(self.data.last).select(columns))
         found["state"] = [self.table.names[place] for place in found.pop("place")]
         found["owner"] = found["state"].map({state.name: state.owner for state in self.table.states})
         found["value"] = found["state"].map(self.worth)

@@ -12,11 +12,13 @@ from scipy.optimize import isotonic_regression
 
 from crmlib import format as fmt
 from crmlib.customers._log import fetch
+from crmlib.customers.treatments.experiments import experiment_outcomes
 from crmlib.data.sources import open_optional
 from crmlib.economics.experiments import read_experiments
 from crmlib.economics.life_cycle import sentences
 from crmlib.economics.life_cycle.data import LifeCycleData, with_states
 from crmlib.economics.life_cycle.values import contact_policy
+from crmlib.errors import DataError
 from crmlib.findings import Estimate, with_finding
 from crmlib.no_rows import no_rows
 from crmlib.statistics import Array
@@ -29,8 +31,15 @@ _COLUMNS = "months_contacted chance value last_gain best basis"
 
 def _readout(life: LifeCycleData, kind: str, days: int) -> pd.Series | None:
     """The firm's experiments of a kind together, read by the share who bought; None where there is none."""
-    outcomes = life.outcomes(days)
-    rows = outcomes[(outcomes["kind"] == kind) & outcomes["complete"]] if len(outcomes) else outcomes
+
+    def outcomes() -> pd.DataFrame:
+        try:
+            return experiment_outcomes(life.transactions, life.experiments, days=days, as_of=life.as_of)
+        except DataError:  # no control, or no day of it: chapter 9 names the fault
+            return pd.DataFrame()
+
+    rows: pd.DataFrame = life.kept(("outcomes", days), outcomes)
+    rows = rows[(rows["kind"] == kind) & rows["complete"]] if len(rows) else rows
     read = read_experiments(rows.assign(experiment=kind), outcome="bought") if len(rows) else rows
     return read.iloc[0] if len(read) else None
 
