@@ -93,11 +93,11 @@ def chances_of_buying(transactions: Any, *, as_of: Any, key: str) -> Forecasts:
         if _too_few(bought):
             continue
         chance = pd.Series(chances_by_history(then, bought, now), now["customer_id"])
-        found.append(_forecast(BUYS, target, chance, bought.mean(), key))
+        found.append(_forecast(BUYS, target, chance, bought.mean()))
         stayed, here = bought[_active(then)], _active(now)
         if length > 1 and here.any() and not _too_few(stayed):
-            found.append(_forecast(LEAVES, target, 1 - chance[here], 1 - stayed.mean(), key))
-    return _together(found, "too few customers bought, or did not, in the last period that is over")
+            found.append(_forecast(LEAVES, target, 1 - chance[here], 1 - stayed.mean()))
+    return _together(found, key, "too few customers bought, or did not, in the last period that is over")
 
 
 def chances_of_ending(
@@ -111,11 +111,11 @@ def chances_of_ending(
     day = as_day(as_of, "as_of")
     ended = contracts_ended(subscriptions, back(day, horizon_months), day)
     if at_risk.empty or ended.empty:
-        return _together([], "chapter 5 has published no chances of leaving, or no contract ran before")
+        return _together([], key, "chapter 5 has published no chances of leaving, or no contract ran before")
     chance = at_risk.groupby(at_risk["customer_id"].astype(str))["p_churn"].max()
     origin, end = pd.Timestamp(day), pd.Timestamp(back(day, -horizon_months))
     target = _Target(origin, CONTRACT, origin + pd.Timedelta(1, "D"), end)
-    return _together([_forecast(LEAVES, target, chance, ended.mean(), key)], "")
+    return _together([_forecast(LEAVES, target, chance, ended.mean())], key, "")
 
 
 def buyers(transactions: Any, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
@@ -140,15 +140,14 @@ def _too_few(bought: np.ndarray) -> bool:
 
 
 def _forecast(
-    event: str, target: _Target, chance: pd.Series, base_rate: float, key: str
+    event: str, target: _Target, chance: pd.Series, base_rate: float
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """The totals of a forecast in one row, and the chance of each customer (by id) under a hash of the id."""
+    """The totals of a forecast in one row, and the chance of each customer by id."""
     chance = chance.round(4)  # few different values make a small file
     totals = {"origin": target.origin, "event": event, "horizon": target.horizon}
     totals |= {"target": target.start, "target_end": target.end, "customers": len(chance)}
     totals |= {"expected": float(chance.to_numpy().sum()), "base_rate": round(float(base_rate), 4)}
-    hashes = pd.Index(keyed_hashes(chance.index, key), name="who")
-    return pd.DataFrame([totals]), chance.set_axis(hashes).rename(column_of(event, target.horizon))
+    return pd.DataFrame([totals]), chance.rename(column_of(event, target.horizon))
 
 
 def column_of(event: str, horizon: str) -> str:
@@ -156,12 +155,13 @@ def column_of(event: str, horizon: str) -> str:
     return f"{event}_{horizon}"
 
 
-def _together(found: Sequence[tuple[pd.DataFrame, pd.Series]], why: str) -> Forecasts:
-    """Put forecasts together: a row each of the totals, a column each of the chances."""
+def _together(found: Sequence[tuple[pd.DataFrame, pd.Series]], key: str, why: str) -> Forecasts:
+    """Put forecasts together: a row each of the totals, a column each of the chances, and a hash for each id."""
     if not found:
         return no_rows(TOTALS, why), no_rows(CHANCES, why)
     totals = pd.concat([rows for rows, _chance in found], ignore_index=True)
-    chances = pd.concat([chance for _rows, chance in found], axis=1).rename_axis("who").reset_index()
+    chances = pd.concat([chance for _rows, chance in found], axis=1)
+    chances = chances.set_axis(pd.Index(keyed_hashes(chances.index, key), name="who")).reset_index()
     chances.insert(0, "origin", totals["origin"].iloc[0])
     return totals, chances
 
