@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,16 @@ class FirmTables:
         check_share("margin", self.margin)
         given = {name: getattr(self, name, None) for name in CONTRACTS if name != "transactions"}
         check_kinds(given)
+
+    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What several questions ask for, made once."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     @cached_property
     def day(self) -> dt.date:

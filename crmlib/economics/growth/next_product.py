@@ -97,7 +97,7 @@ def next_product(data: GrowthData, horizon_days: int = 90) -> pd.DataFrame:
     """
     if data.no_product:
         return no_rows(_TEST, data.no_product)
-    pairs = _first_days(data)
+    pairs = data.kept("first days", lambda: _first_days(data))
     split = pd.Timestamp(data.day) - pd.Timedelta(horizon_days, "D")
     before = pairs[pairs["first"] <= split]
     known = _bought(before)
@@ -135,7 +135,7 @@ def next_offers(data: GrowthData, tested: pd.DataFrame) -> pd.DataFrame:
     """Some customers at a time, with the score of each product that they lack; equal scores go by popularity."""
     if data.no_product:
         return no_rows(_OFFERS, data.no_product)
-    pairs = _first_days(data)
+    pairs = data.kept("first days", lambda: _first_days(data))
     known = _bought(pairs)
     start = pd.Timestamp(data.day) - pd.Timedelta(RECENT_DAYS, "D")
     recent = pairs.groupby("customer_id")["last"].max() > start

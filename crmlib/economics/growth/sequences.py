@@ -41,23 +41,24 @@ def order_gaps(data: GrowthData) -> pd.DataFrame:
     By `step`: `customers`, of whom `came`, `median_gap` (days; not known where less than half come), the shares
     `within_30`, `within_90` and `within_365` (Kaplan–Meier), the last with an interval.
     """
-    days = fetch(_numbered(data).select("customer_id", "number", "day"))
-    if days.empty:
+    table = data.kept("days of orders", lambda: _days_of_orders(data))
+    if table.empty:
         return no_rows(_GAPS, "no new customer in the log")
-    table = days.pivot(index="customer_id", columns="number", values="day")
-    table = table.reindex(columns=range(1, ORDERS + 1)).apply(pd.to_datetime)
     found = []
     for before, after in pairwise(table.columns):
         known = table[table[before].notna()]
         if known.empty:
             break
-        row = {
-            "step": f"{before} to {after}",
-            "customers": len(known),
-            "came": int(known[after].notna().sum()),
-        }
+        row = {"step": f"{before} to {after}", "customers": len(known), "came": int(known[after].count())}
         found.append(row | came_within(known[before], known[after], pd.Timestamp(data.day), WITHIN))
     return with_finding(pd.DataFrame(found), sentences.gaps_in_words)
+
+
+def _days_of_orders(data: GrowthData) -> pd.DataFrame:
+    """The days of the first orders of each new customer (index), a column each."""
+    days = fetch(_numbered(data).select("customer_id", "number", "day"))
+    table = days.pivot(index="customer_id", columns="number", values="day")
+    return table.reindex(columns=range(1, ORDERS + 1)).apply(pd.to_datetime)
 
 
 def came_within(
@@ -98,7 +99,7 @@ def next_after(data: GrowthData) -> pd.DataFrame:
 
     if data.no_product:
         return no_rows(_NEXT, data.no_product)
-    steps = _steps(data).rename(columns={1: "first", 2: "then"})
+    steps = data.kept("steps", lambda: _steps(data)).rename(columns={1: "first", 2: "then"})
     if steps.empty:
         return no_rows(_NEXT, "nobody has come back")
     # Usual: what the customers of the same line of business bought second, whatever they had bought first.
@@ -129,7 +130,7 @@ def purchase_paths(data: GrowthData) -> pd.DataFrame:
     """Which ways do customers take over their first three orders: `path, customers, share`?"""
     if data.no_product:
         return no_rows(_PATHS, data.no_product)
-    table = _steps(data)
+    table = data.kept("steps", lambda: _steps(data))
     whole = table[table[3].notna()]
     if whole.empty:
         return no_rows(_PATHS, "nobody has ordered three times")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -138,16 +138,6 @@ class LifeCycleData(FirmTables):
         """Whether anybody is known before the first purchase."""
         names = [name for name in self.table.names if name in PROSPECTS]
         return not self.missing and bool((self.counts[names] > 0).any(axis=None))
-
-    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What several questions ask for, made once."""
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
-
-    @cached_property
-    def _made(self) -> dict[Hashable, Any]:
-        return {}
 
     @cached_property
     def simulated(self) -> pd.DataFrame:
