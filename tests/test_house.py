@@ -52,7 +52,7 @@ VAGUE = re.compile(
     r"(?:^|_)(?:told|said|tells?|telling|saying|roads?|fates?|rulers?|strangers?|joiners?|books?)(?:_|$)",
     re.I,
 )
-MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 318, 34_650, 11_000
+MOST_FILES, MOST_CODE_LINES, MOST_DOCSTRING_LINES = 318, 34_660, 11_000
 
 
 @cache

@@ -125,8 +125,7 @@ class Months:
         returned = theirs.came.max().over(so_far)
         won = ibis.ifelse(theirs.came_written, theirs.came, ibis.null("int16")).max().over(so_far)
         theirs = theirs.select(*known.columns, returned=returned, won=(won == returned).fill_null(False))
-        others = known.anti_join(back, "person")
-        others = others.mutate(returned=ibis.null(theirs.returned.type()), won=ibis.literal(False))
+        others = known.anti_join(back, "person").mutate(returned=ibis.null(theirs.returned.type()), won=False)
         return ibis.union(theirs, others).cache()
 
     def of_month(self, month: int) -> ibis.Table:

@@ -76,11 +76,14 @@ class LifeCycleData(FirmTables):
         return Months(self.transactions, tables, self.last_day, self.margin, self.table, self.known)
 
     def in_reading(self, reading: str) -> LifeCycleData:
-        """The same customers in another reading, from the same events."""
+        """The same customers in another reading, from the same events; moves are those of the last months."""
         if reading == self.reading:
             return self
         other, rules = replace(self, reading=reading), self.table_of(reading)
-        other.__dict__.update(table=rules, data=self.data.with_rules(rules))
+        data = self.data.with_rules(rules)
+        assert data.spans is not None  # made of all months, before they are cut
+        data.first = max(data.first, data.last - self.months - 1)
+        other.__dict__.update(table=rules, data=data)
         return other
 
     @cached_property
