@@ -22,6 +22,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 MOST_TIMES = 12
+BEFORE_LIFE_CYCLE = ("00", "01", "02", "03", "04", "05", "06", "09")  # what the suite was when 12 was promised
 MOST_GIGABYTES = 3.0
 YEARS = 3
 
@@ -86,9 +87,11 @@ def main() -> None:
         notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
         found = {path.stem: print_row(path.stem, measured(home, NOTEBOOK, path), base) for path in notebooks}
     times = sum(one["cpu"] for one in found.values()) / base["cpu"]
+    first = sum(one["cpu"] for name, one in found.items() if name[:2] in BEFORE_LIFE_CYCLE) / base["cpu"]
     peak = max(one["gigabytes"] for one in found.values())
     print(
-        f"\nAll notebooks: {times:.1f} × cleaning and summary (at most {MOST_TIMES}); peak of one {peak:.2f} GB (at "
+        f"\nAll notebooks: {times:.1f} × cleaning and summary (at most {MOST_TIMES}), 00 to 06 and 09 "
+        f"alone {first:.1f} ×; peak of one {peak:.2f} GB (at "
         f"most {MOST_GIGABYTES:g})."
     )
     sys.exit(times > MOST_TIMES or peak > MOST_GIGABYTES)
