@@ -222,7 +222,8 @@ def percentile_interval(resampled: ArrayLike, *, level: float = 0.95) -> tuple[A
     values = np.asarray(resampled, dtype=float)
     unknown = np.isnan(values).all(axis=0)
     known = np.where(unknown, 0.0, values) if len(values) else np.zeros((1, *unknown.shape))
-    ends = np.nanquantile(known, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    quantile = np.nanquantile if np.isnan(known).any() else np.quantile  # which takes all columns at once
+    ends = quantile(known, [(1 - level) / 2, (1 + level) / 2], axis=0)
     low, high = np.where(unknown, np.nan, ends)
     return low, high
 
