@@ -22,7 +22,16 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 MOST_TIMES = 12
-BEFORE_LIFE_CYCLE = ("00", "01", "02", "03", "04", "05", "06", "09")  # what the suite was when 12 was promised
+BEFORE_LIFE_CYCLE = (
+    "00",
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "09",
+)  # what the suite was when 12 was promised
 MOST_GIGABYTES = 3.0
 YEARS = 3
 
