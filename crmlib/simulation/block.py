@@ -53,7 +53,7 @@ def candidates(n_customers: int) -> int:
 def blocks(world: World, n_customers: int, ahead_days: float = 0.0) -> Iterator[Block]:
     """Simulate customers block by block; blocks begin at fixed places, so that more customers only add.
 
-    A customer is recommended only by one of an earlier block, whose story is told by then.
+    A customer is recommended only by one of an earlier block, who is complete by then.
     """
     history, low = History(), 0
     while low < candidates(n_customers):

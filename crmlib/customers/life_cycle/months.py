@@ -62,6 +62,13 @@ class Months:
         other.rules = rules
         return other
 
+    def since(self, month: int) -> Months:
+        """The same persons and states, with the moves from a month on alone."""
+        other = copy(self)
+        other.spans = self.spans  # of all months, for who came back is known by those before
+        other.first = max(self.first, month)
+        return other
+
     @cached_property
     def chances(self) -> pd.DataFrame:
         """P(no purchase within the horizon) by `group` of orders, last `bought` month and `month`, as known then.

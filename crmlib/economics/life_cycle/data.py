@@ -81,9 +81,7 @@ class LifeCycleData(FirmTables):
             return self
         other, rules = replace(self, reading=reading), self.table_of(reading)
         data = self.data.with_rules(rules)
-        assert data.spans is not None  # made of all months, before they are cut
-        data.first = max(data.first, data.last - self.months - 1)
-        other.__dict__.update(table=rules, data=data)
+        other.__dict__.update(table=rules, data=data.since(data.last - self.months - 1))
         return other
 
     @cached_property
