@@ -104,7 +104,7 @@ def transitions(found: Chain, rules: Rules) -> pd.DataFrame:
 def dwell(found: Chain, names: list[str]) -> pd.DataFrame:
     """How long a stay in each state lasts: `leave_share` a month, `median_months`, those `still_there` after a year.
 
-    Stays that have not ended count as long as they are known (Kaplan–Meier); a median beyond the oldest age is not known.
+    Stays that have not ended count while they are known (Kaplan–Meier); a median beyond the oldest age is not known.
     """
     rows, stay = [], found.moved.sum(axis=0)
     for place, name in enumerate(names):
